@@ -1,0 +1,3 @@
+//! The `fhir-fanout` binary; see the library for everything it does.
+
+fn main() {}
