@@ -8,3 +8,5 @@
 //! [`config`] compiles `topics.yaml` into an immutable [`domain::plan::Plan`]; [`domain`] turns one record and the plan
 //! into output records, purely; `runtime` and `kafka` carry them through transactions; `ops` and `telemetry` show what
 //! happens; `cli` is the command line. ARCHITECTURE.md tells the way in full.
+
+pub mod domain;

@@ -1,0 +1,133 @@
+//! Which topics an event fires, and whether its organization lets it through.
+//!
+//! For each topic that has a trigger for the event: the topic's organization first (it costs little, and a topic must not
+//! even make dead letters of events that it must not see), then the criteria. A topic without destinations is left out:
+//! nothing could come of it.
+
+use super::event::ResourceEvent;
+use super::organization::{OrganizationNode, Organizations, Standing};
+use super::plan::{Plan, TopicIndex};
+use super::source::SourceRecord;
+use super::tally::FilterReason;
+use super::trigger::{Answers, Judgement, Questioner, Verdict, judge};
+
+/// What now() is for an event without any time: a record without timestamp is a relic of Kafka's oldest formats, and a
+/// fixed time keeps the outcome the same at every replay.
+const NO_TIME: &str = "1970-01-01T00:00:00.000Z";
+
+/// Decides about events; keeps its buffers.
+#[derive(Debug)]
+pub(crate) struct Decider {
+    pub(crate) organizations: Organizations,
+    /// Whether any topic or destination requires an organization.
+    uses_organizations: bool,
+    required_by_topic: Vec<Option<OrganizationNode>>,
+    answers: Answers,
+    time: String,
+    decisions: Vec<Decision>,
+}
+
+/// What was decided about one event for one topic.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decision {
+    event_index: u32,
+    pub(crate) topic: TopicIndex,
+    pub(crate) verdict: Verdict,
+    pub(crate) errors: u64,
+    /// Where the event stands, for the filters of the destinations.
+    standing: Standing,
+}
+
+/// A topic that cannot be decided, with `onError: stop`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stop {
+    pub(crate) event_index: u32,
+    pub(crate) topic: TopicIndex,
+}
+
+impl Decider {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut organizations = Organizations::new(&plan.organizations);
+        let required = |organization: &Option<String>| organization.as_deref().map(|text| organizations.node(text));
+        let required_by_topic: Vec<_> = plan.topics.iter().map(|topic| &topic.organization).map(required).collect();
+        let by_destination = plan.destinations.iter().any(|destination| destination.organization.is_some());
+        Self {
+            uses_organizations: by_destination || required_by_topic.iter().any(Option::is_some),
+            organizations,
+            required_by_topic,
+            answers: Answers::new(plan.criteria.len()),
+            time: String::new(),
+            decisions: Vec::new(),
+        }
+    }
+
+    /// Decides about all events of a record; see [`Decider::decisions_of`].
+    pub(crate) fn decide(
+        &mut self,
+        plan: &Plan,
+        record: &SourceRecord<'_>,
+        events: &[ResourceEvent<'_>],
+    ) -> Result<(), Stop> {
+        self.decisions.clear();
+        (0..).zip(events).try_for_each(|(event_index, event)| self.decide_event(plan, record, event_index, event))
+    }
+
+    /// The decisions about one event of the record, in the order of the topics.
+    pub(crate) fn decisions_of(&self, event_index: u32) -> &[Decision] {
+        let start = self.decisions.partition_point(|decision| decision.event_index < event_index);
+        let length = self.decisions[start..].partition_point(|decision| decision.event_index == event_index);
+        &self.decisions[start..start + length]
+    }
+
+    /// Lets an event pass to a destination by its organization.
+    pub(crate) fn admits(&self, decision: &Decision, required: Option<OrganizationNode>) -> Result<(), FilterReason> {
+        required.map_or(Ok(()), |required| self.organizations.check(decision.standing, required))
+    }
+
+    fn decide_event(
+        &mut self,
+        plan: &Plan,
+        record: &SourceRecord<'_>,
+        event_index: u32,
+        event: &ResourceEvent<'_>,
+    ) -> Result<(), Stop> {
+        let candidates = plan.candidates(&event.identity.resource_type, event.interaction);
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        self.time.clear();
+        if candidates.iter().any(|candidate| candidate.criterion.is_some()) && !event.write_time(record, &mut self.time)
+        {
+            self.time.push_str(NO_TIME);
+        }
+        let standing = self.standing(plan, event);
+        self.answers.forget();
+        let mut questioner = Questioner::new(plan, event, candidates, &self.time);
+        for of_topic in candidates.chunk_by(|one, other| one.topic == other.topic) {
+            let topic = of_topic[0].topic;
+            if plan.topics[topic.0].destinations.is_empty() {
+                continue;
+            }
+            let required = self.required_by_topic[topic.0];
+            let Judgement { verdict, errors } =
+                match required.map_or(Ok(()), |required| self.organizations.check(standing, required)) {
+                    Err(reason) => Judgement { verdict: Verdict::Filtered(reason), errors: 0 },
+                    Ok(()) => judge(of_topic, plan.on_error, |criterion| {
+                        self.answers.get(criterion, || questioner.ask(criterion))
+                    }),
+                };
+            if verdict == Verdict::Stop {
+                return Err(Stop { event_index, topic });
+            }
+            self.decisions.push(Decision { event_index, topic, verdict, errors, standing });
+        }
+        Ok(())
+    }
+
+    fn standing(&self, plan: &Plan, event: &ResourceEvent<'_>) -> Standing {
+        if !self.uses_organizations {
+            return Standing::Missing;
+        }
+        self.organizations.standing(event.claimed_organization(&plan.organizations.extension_url).as_ref())
+    }
+}
