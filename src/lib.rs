@@ -9,4 +9,5 @@
 //! into output records, purely; `runtime` and `kafka` carry them through transactions; `ops` and `telemetry` show what
 //! happens; `cli` is the command line. ARCHITECTURE.md tells the way in full.
 
+pub mod config;
 pub mod domain;

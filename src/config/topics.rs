@@ -1,0 +1,101 @@
+//! `topics.yaml` and the FHIR resources that it names, compiled into a [`Plan`].
+//!
+//! ```text
+//! topics.yaml -> tree -> ${VAR} -> read ----\
+//!      resources: globs                      raw (what is written, with places) -> check -> Plan + hash
+//!                    -> JSON -> tree -> fhir /
+//! ```
+//!
+//! Promise: every problem is reported at once, with its place; a plan comes out if and only if there is no error. Nothing of
+//! the files but the offending scalar is shown, and of the environment nothing.
+
+mod check;
+mod criteria;
+#[cfg(test)]
+mod engine_tests;
+mod fhir;
+#[cfg(test)]
+mod fhir_tests;
+mod hash;
+#[cfg(test)]
+mod mistakes_tests;
+mod names;
+mod organizations;
+mod raw;
+mod read;
+mod resources;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Diagnostics, Severity};
+use super::document::{Cursor, Place, Sink, SourceFile, parse_yaml, substitute, unreadable};
+use super::environment::Environment;
+use super::settings::Settings;
+use crate::domain::fhirpath::FhirPath;
+use crate::domain::plan::Plan;
+
+/// What `topics.yaml` and its resources say.
+#[derive(Debug)]
+pub struct LoadedTopics {
+    /// What runs.
+    pub plan: Plan,
+    /// Destinations that name brokers of their own, to be compared by cluster id.
+    pub foreign_bootstrap: Vec<ForeignBootstrap>,
+}
+
+/// A destination whose resource names other brokers than the service's own. They may lead to the same cluster; a
+/// transaction cannot span two.
+#[derive(Debug, Clone)]
+pub struct ForeignBootstrap {
+    /// The destination's id.
+    pub destination: String,
+    /// `host:port`, comma separated.
+    pub servers: String,
+    /// Where they are named: [`Place::error`] makes the diagnostic.
+    pub place: Place,
+}
+
+/// Reads `topics.yaml` and the resources that it names. `None` with at least one error where there is no plan.
+#[must_use]
+pub fn load(
+    path: &Path,
+    settings: &Settings,
+    environment: &Environment,
+    fhirpath: &Arc<FhirPath>,
+) -> (Option<LoadedTopics>, Diagnostics) {
+    let sink = Sink::default();
+    let compiled = compile(path, settings, environment, fhirpath, &sink);
+    let problems: Diagnostics = sink.into_inner().into_iter().collect();
+    (compiled.filter(|_| !problems.has_errors()), problems)
+}
+
+fn compile(
+    path: &Path,
+    settings: &Settings,
+    environment: &Environment,
+    fhirpath: &Arc<FhirPath>,
+    sink: &Sink,
+) -> Option<LoadedTopics> {
+    let file = read_file(path, sink)?;
+    let mut root = parse_yaml(&file, sink)?;
+    substitute(&mut root, &file, environment, sink);
+    let mut raw = read::read(&Cursor::new(&root, &file, sink))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    resources::load(folder, &mut raw, sink);
+    check::check(raw, settings, fhirpath, sink)
+}
+
+fn read_file(path: &Path, sink: &Sink) -> Option<Arc<SourceFile>> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(SourceFile::new(name, text)),
+        Err(error) => {
+            let problem = Diagnostic::general(Severity::Error, name, unreadable(&error));
+            sink.push(problem.hint("name a file that the service may read, as UTF-8, with --topics"));
+            None
+        }
+    }
+}

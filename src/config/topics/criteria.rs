@@ -1,0 +1,102 @@
+//! Criteria: each text is compiled once, and each problem is placed inside of the expression in the file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::document::{Located, Sink};
+use crate::domain::fhirpath::{Criterion, CriterionProblem, FhirPath, Severity};
+use crate::domain::plan::CriterionIndex;
+
+/// The criteria of all topics.
+pub(super) struct Criteria<'a> {
+    fhirpath: &'a Arc<FhirPath>,
+    sink: &'a Sink,
+    /// By text and resource type: the types make the checks sharper, the criterion is the same.
+    compiled: HashMap<(String, String), Vec<CriterionProblem>>,
+    criteria: HashMap<String, Criterion>,
+    /// Those that run, in the order of their first use.
+    used: Vec<String>,
+}
+
+impl<'a> Criteria<'a> {
+    pub(super) fn new(fhirpath: &'a Arc<FhirPath>, sink: &'a Sink) -> Self {
+        Self { fhirpath, sink, compiled: HashMap::new(), criteria: HashMap::new(), used: Vec::new() }
+    }
+
+    /// Compiles a criterion for a resource type (`None`: for any) and reports its problems at this place.
+    pub(super) fn check(&mut self, given: &Located<String>, resource_type: Option<&str>) {
+        let text = given.value.trim();
+        let known = (text.to_owned(), resource_type.unwrap_or_default().to_owned());
+        let problems = self.compiled.entry(known).or_insert_with(|| {
+            let (criterion, problems) = self.fhirpath.compile_for(text, resource_type.as_slice());
+            if let Some(criterion) = criterion {
+                self.criteria.insert(text.to_owned(), criterion);
+            }
+            problems
+        });
+        for problem in problems.iter() {
+            self.sink.push(placed(given, problem));
+        }
+        let has_error = problems.iter().any(|problem| problem.severity == Severity::Error);
+        if !has_error && !self.criteria.contains_key(text) {
+            self.sink.push(given.place.error("the criterion cannot run").hint(DEFAULT_HINT));
+        }
+    }
+
+    /// The position of a criterion that was checked, and that an active topic uses.
+    pub(super) fn index(&mut self, given: &Located<String>) -> CriterionIndex {
+        let text = given.value.trim();
+        let found = self.used.iter().position(|used| used == text);
+        CriterionIndex(found.unwrap_or_else(|| {
+            self.used.push(text.to_owned());
+            self.used.len() - 1
+        }))
+    }
+
+    /// The criteria in the order of their positions; `None` where one of them cannot run.
+    pub(super) fn into_used(mut self) -> Option<Vec<Criterion>> {
+        let used = std::mem::take(&mut self.used);
+        used.iter().map(|text| self.criteria.remove(text)).collect()
+    }
+}
+
+fn placed(given: &Located<String>, problem: &CriterionProblem) -> Diagnostic {
+    let blanks = given.value.len() - given.value.trim_start().len();
+    if given.shown != given.value {
+        return hidden(given, problem);
+    }
+    let (place, message) = match &problem.span {
+        Some(span) => {
+            let (start, end) = (span.start + blanks, span.end + blanks);
+            let position = given.value.get(blanks..start).map_or(0, |before| before.chars().count()) + 1;
+            let place = given.place.part(given.style, &given.value, start..end);
+            (place, format!("{} (character {position} of the expression)", problem.message))
+        }
+        None => (given.place.clone(), problem.message.clone()),
+    };
+    let diagnostic = place.diagnostic(problem.severity, message);
+    match &problem.hint {
+        Some(hint) => diagnostic.hint(hint),
+        None if problem.message.starts_with("unknown variable") => diagnostic.hint(VARIABLES_HINT),
+        None if problem.severity == Severity::Error => diagnostic.hint(DEFAULT_HINT),
+        None => diagnostic,
+    }
+}
+
+/// For a variable that resembles none.
+const VARIABLES_HINT: &str = "a criterion may use %current, %previous, %context and %resource";
+
+/// For what the checks have no advice about: mostly the syntax.
+const DEFAULT_HINT: &str =
+    "FHIRPath writes `=` for equal, 'text' in single quotes, and `and`, `or`, `.not()`, as in status = 'final'";
+
+/// The engine quotes the expression; where a variable is in it, that would show the variable's value.
+fn hidden(given: &Located<String>, problem: &CriterionProblem) -> Diagnostic {
+    let message = match problem.severity {
+        Severity::Error => "with its variables substituted, the criterion cannot run",
+        Severity::Warning => "with its variables substituted, the criterion may surprise",
+    };
+    let diagnostic = given.place.diagnostic(problem.severity, message);
+    diagnostic.hint("what is wrong is not shown, since it would show values: write the criterion out to see it")
+}
