@@ -9,5 +9,10 @@
 //! into output records, purely; `runtime` and `kafka` carry them through transactions; `ops` and `telemetry` show what
 //! happens; `cli` is the command line. ARCHITECTURE.md tells the way in full.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod kafka;
+pub mod ops;
+pub mod runtime;
+pub mod telemetry;

@@ -1,0 +1,216 @@
+//! What the command line means.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use super::Exit;
+
+/// Exactly-once fan-out of FHIR resource-change events from Kafka to Kafka by FHIR subscription topics
+#[derive(Debug, Parser)]
+#[command(
+    name = "fhir-fanout",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = AFTER_HELP
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Option<Files>,
+}
+
+/// What the user asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Consume, match, notify: the service itself (the default command)
+    #[command(after_help = RUN_HELP)]
+    Run(Files),
+    /// Check the settings and topics.yaml and print every problem
+    #[command(after_help = VALIDATE_HELP)]
+    Validate(Files),
+    /// Look after the Kafka topics that the configuration names
+    #[command(subcommand)]
+    Topics(TopicsCommand),
+}
+
+/// What to do with the Kafka topics.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum TopicsCommand {
+    /// Create the Kafka topics of destinations and dead letters that are missing
+    #[command(after_help = CREATE_HELP)]
+    Create(CreateOptions),
+}
+
+/// The files of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Files {
+    /// Subscription topics, destinations and ingest Kafka topics
+    #[arg(long, value_name = "FILE")]
+    pub topics: PathBuf,
+    /// Deployment settings (YAML); environment variables FHIR_FANOUT__* win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of `topics create`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct CreateOptions {
+    /// The configuration.
+    #[command(flatten)]
+    pub files: Files,
+    /// Partitions of each new Kafka topic [default: the brokers' default]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub partitions: Option<i32>,
+    /// Replicas of each partition [default: the brokers' default]
+    #[arg(long, alias = "replication", value_name = "N", value_parser = clap::value_parser!(i32).range(1..=32_767))]
+    pub replication_factor: Option<i32>,
+    /// Create the ingest Kafka topics as well
+    #[arg(long)]
+    pub with_ingest: bool,
+    /// Only ask the brokers whether they would
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   stopped gracefully (SIGTERM or SIGINT), or done
+  1   invalid configuration, or one that does not fit the cluster: every problem is printed
+  2   fatal error while running
+  64  wrong command line
+A second signal ends the process at once, with 128 + its number.
+
+Examples:
+  fhir-fanout --topics topics.yaml
+  fhir-fanout run --topics topics.yaml --config fhir-fanout.yaml
+  fhir-fanout validate --topics topics.yaml
+  fhir-fanout topics create --topics topics.yaml --partitions 6 --replication-factor 3
+  FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 fhir-fanout --topics topics.yaml
+
+While it runs: /health/live, /health/ready and /metrics on http.listen (127.0.0.1:9464).";
+
+const RUN_HELP: &str = "\
+SIGTERM or SIGINT finishes and commits the open batches, leaves the consumer group and exits 0.
+Exit codes: 0 stopped gracefully, 1 invalid configuration or one that does not fit the cluster, 2 fatal error, 64 wrong command line
+
+Example:
+  fhir-fanout run --topics topics.yaml --config fhir-fanout.yaml";
+
+const VALIDATE_HELP: &str = "\
+Needs no Kafka. Warnings do not fail.
+Exit codes: 0 valid, 1 invalid, 64 wrong command line
+
+Example:
+  fhir-fanout validate --topics topics.yaml --config fhir-fanout.yaml";
+
+const CREATE_HELP: &str = "\
+Kafka topics that exist are left alone and reported. New ones take messages as large as the service
+sends (maxMessageBytes), the one of the dead letters also as large as the ingest's.
+Exit codes: 0 done, 1 invalid configuration, 2 a Kafka topic could not be created, 64 wrong command line
+
+Examples:
+  fhir-fanout topics create --topics topics.yaml --dry-run
+  fhir-fanout topics create --topics topics.yaml --partitions 6 --replication-factor 3";
+
+/// A command line that is answered instead of run: help, version, or what is wrong with it.
+#[derive(Debug)]
+pub struct Answer {
+    error: clap::Error,
+}
+
+impl Answer {
+    /// Prints the answer: help and version on standard output, mistakes on standard error.
+    #[must_use]
+    pub fn print(&self) -> Exit {
+        // Nobody is left to tell if the stream is closed.
+        let _ = self.error.print();
+        match self.error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// Reads a command line; the first argument is the program's name.
+///
+/// # Errors
+/// [`Answer`]: help, version, or a mistake.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Answer> {
+    let line = CommandLine::try_parse_from(arguments).map_err(|error| Answer { error })?;
+    match (line.command, line.run) {
+        (Some(command), _) => Ok(command),
+        (None, Some(files)) => Ok(Command::Run(files)),
+        (None, None) => {
+            let error = CommandLine::command().error(ErrorKind::MissingRequiredArgument, "--topics <FILE> is required");
+            Err(Answer { error })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Command {
+        parse(line.split(' ').map(OsString::from)).expect(line)
+    }
+
+    fn exit(line: &str) -> Exit {
+        match parse(line.split(' ').map(OsString::from)).expect_err(line).error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+            _ => Exit::Usage,
+        }
+    }
+
+    fn files(config: Option<&str>) -> Files {
+        Files { topics: "t.yaml".into(), config: config.map(PathBuf::from) }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default_command() {
+        assert_eq!(parsed("fhir-fanout --topics t.yaml"), Command::Run(files(None)));
+        assert_eq!(parsed("fhir-fanout run --topics t.yaml"), Command::Run(files(None)));
+        assert_eq!(parsed("fhir-fanout --config c.yaml --topics t.yaml"), Command::Run(files(Some("c.yaml"))));
+        assert_eq!(parsed("fhir-fanout validate --topics t.yaml"), Command::Validate(files(None)));
+    }
+
+    #[test]
+    fn topics_create_has_its_options() {
+        let line = "fhir-fanout topics create --topics t.yaml --partitions 6 --replication-factor 3 --dry-run";
+        let Command::Topics(TopicsCommand::Create(options)) = parsed(line) else { panic!("another command") };
+        assert_eq!((options.partitions, options.replication_factor), (Some(6), Some(3)));
+        assert!(options.dry_run && !options.with_ingest);
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors() {
+        for line in [
+            "fhir-fanout",
+            "fhir-fanout run",
+            "fhir-fanout --topics",
+            "fhir-fanout --config c.yaml",
+            "fhir-fanout walk --topics t.yaml",
+            "fhir-fanout --topics t.yaml validate --topics t.yaml",
+            "fhir-fanout topics",
+            "fhir-fanout topics create --topics t.yaml --partitions 0",
+            "fhir-fanout run --topics t.yaml --topics u.yaml",
+        ] {
+            assert_eq!(exit(line), Exit::Usage, "{line}");
+        }
+        for line in
+            ["fhir-fanout --help", "fhir-fanout --version", "fhir-fanout topics create --help", "fhir-fanout help"]
+        {
+            assert_eq!(exit(line), Exit::Success, "{line}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Every option of the Kafka clients, with the reason it is set.
+//!
+//! The user's own options come between the defaults and what exactly-once needs: the latter always wins, and the
+//! settings refuse to name it in the first place.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
+
+use crate::config::settings::Settings;
+
+/// Who a client belongs to: one task of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// `<application>-<instance>-<task>`: transactional id, client id, and group instance id where one is used.
+    pub id: String,
+}
+
+impl ClientIdentity {
+    /// The identity of a task.
+    #[must_use]
+    pub fn new(application_id: &str, instance_id: &str, task: usize) -> Self {
+        Self { id: format!("{application_id}-{instance_id}-{task}") }
+    }
+}
+
+/// Options of a task's consumer.
+#[must_use]
+pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig {
+    let mut config = base(settings);
+    // Fetched ahead per task: with the batch itself this bounds the memory (the client's default is 64 MiB a consumer).
+    config.set("queued.max.messages.kbytes", "8192");
+    // No single answer of a broker may hold more than half of that (the default is 50 MiB).
+    config.set("fetch.max.bytes", "4194304");
+    // A full queue is looked at again soon: the default of 1 s leaves a task that has caught up with its queue idle.
+    config.set("fetch.queue.backoff.ms", "10");
+    // A damaged record is an error here, not a wrong result later; Java clients check it too.
+    config.set("check.crcs", "true");
+    // Partitions move one by one, and the others go on.
+    config.set("partition.assignment.strategy", "cooperative-sticky");
+    // Partitions that are added later are found within a minute, not five.
+    config.set("topic.metadata.refresh.interval.ms", "60000");
+    // A rebalance is noticed with a heartbeat, and a cooperative one takes two of them.
+    config.set("heartbeat.interval.ms", (settings.session_timeout.as_millis() / 20).max(100).to_string());
+    config.set("client.id", &identity.id);
+    // The lag is read from the client's statistics.
+    config.set("statistics.interval.ms", "1000");
+    for (name, value) in settings.kafka.consumer_options() {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
+    config.set("group.id", &settings.application_id);
+    // What an aborted transaction of a publisher wrote was never said.
+    config.set("isolation.level", "read_committed");
+    // Offsets are committed inside the transactions, and nowhere else.
+    config.set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false");
+    // Where a group starts is our decision (startFrom); a position that is gone must stop, not skip patients' events.
+    config.set("auto.offset.reset", "error");
+    // A misspelt ingest Kafka topic is an error, not a new Kafka topic.
+    config.set("allow.auto.create.topics", "false");
+    config.set("session.timeout.ms", settings.session_timeout.as_millis().to_string());
+    if settings.static_membership {
+        config.set("group.instance.id", &identity.id);
+    }
+    config
+}
+
+/// Options of a task's transactional producer.
+#[must_use]
+pub fn producer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig {
+    let mut config = base(settings);
+    config.set("client.id", &identity.id);
+    // A batch is sent at once and waited for: waiting for more records would only delay its commit.
+    config.set("linger.ms", "1");
+    // Room for the outputs of a batch, not for a gigabyte (the client's default).
+    config.set("queue.buffering.max.kbytes", "131072");
+    // After a commit the next transaction's first request may come too early (CONCURRENT_TRANSACTIONS): try again
+    // soon. The client's default of 100 ms would be most of a small transaction.
+    config.set("retry.backoff.ms", "20");
+    // A Kafka topic that is unknown for this long is gone: the client's default of 30 s outlasts the transaction.
+    config.set("topic.metadata.propagation.max.ms", "5000");
+    for (name, value) in settings.kafka.producer_options() {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
+    config.set("transactional.id", &identity.id);
+    config.set("enable.idempotence", "true");
+    config.set("acks", "all");
+    // Keys land on the partitions where Java clients put them.
+    config.set("partitioner", "murmur2_random");
+    config.set("message.max.bytes", settings.max_message_bytes.to_string());
+    // How long a hanging transaction of a crashed instance holds the readers back.
+    config.set("transaction.timeout.ms", settings.transaction_timeout.as_millis().to_string());
+    // A record that is not delivered within the transaction is of no use after it.
+    config.set("delivery.timeout.ms", settings.transaction_timeout.as_millis().to_string());
+    config
+}
+
+/// The same for Kafka topics of which one takes no more than this many bytes.
+///
+/// The broker compares `max.message.bytes` with the batch of records that arrives, not with a record: a batch over it is
+/// refused with all that is in it, although each record would be taken.
+#[must_use]
+pub fn producer_within(settings: &Settings, identity: &ClientIdentity, smallest_limit: usize) -> ClientConfig {
+    let mut config = producer(settings, identity);
+    let wanted = config.get("batch.size").and_then(|bytes| bytes.parse().ok()).unwrap_or(LIBRDKAFKA_BATCH_BYTES);
+    if smallest_limit < wanted {
+        config.set("batch.size", smallest_limit.max(1).to_string());
+    }
+    config
+}
+
+/// The client's default of `batch.size`.
+const LIBRDKAFKA_BATCH_BYTES: usize = 1_000_000;
+
+/// Options of the clients that only ask: cluster, Kafka topics, committed positions.
+#[must_use]
+pub fn inquirer(settings: &Settings) -> ClientConfig {
+    let mut config = base(settings);
+    for (name, value) in settings.kafka.common_options() {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
+    config.set("group.id", &settings.application_id);
+    config.set("isolation.level", "read_committed");
+    config.set("enable.auto.commit", "false");
+    config.set("allow.auto.create.topics", "false");
+    config
+}
+
+fn base(settings: &Settings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", &settings.application_id);
+    // Firewalls and load balancers drop idle connections silently.
+    config.set("socket.keepalive.enable", "true");
+    // Back soon after a broker's restart.
+    config.set("reconnect.backoff.max.ms", "2000");
+    // The service says itself, once, when brokers are away.
+    config.set("log.connection.close", "false");
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    config
+}
+
+/// Passes a line of the client library's log on.
+pub(super) fn log_line(client: &str, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::warn!(target: "librdkafka", client, facility, said = message, "kafka client");
+        }
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            tracing::info!(target: "librdkafka", client, facility, said = message, "kafka client");
+        }
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(target: "librdkafka", client, facility, said = message, "kafka client");
+        }
+    }
+}
+
+/// Says an error of the client library that belongs to no call: mostly connections that come and go. While brokers are
+/// away the library repeats itself many times a second, for each of its clients: once in a while is enough.
+pub(super) fn log_error(client: &str, error: &KafkaError, reason: &str) {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AllBrokersDown) if NO_BROKER.is_due(Instant::now()) => {
+            tracing::warn!(target: "librdkafka", client, reason, "no broker can be reached");
+        }
+        Some(code) if is_about_connections(code) => {
+            tracing::debug!(target: "librdkafka", client, reason, "a broker cannot be reached");
+        }
+        _ => tracing::warn!(target: "librdkafka", client, %error, reason, "kafka client error"),
+    }
+}
+
+/// Whether an error only says that brokers cannot be reached at the moment; the client tries again by itself.
+#[must_use]
+pub fn is_about_connections(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve
+    )
+}
+
+/// When it was said last that no broker can be reached.
+static NO_BROKER: Throttle = Throttle(Mutex::new(None));
+
+/// Lets something through at most once in a while.
+struct Throttle(Mutex<Option<Instant>>);
+
+impl Throttle {
+    const PAUSE: Duration = Duration::from_secs(30);
+
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.duration_since(last) >= Self::PAUSE);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+/// The context of the clients that only ask. Their errors come back with the answers; what the client library says
+/// beside them, again and again while it tries, is for debugging.
+#[derive(Debug, Clone, Default)]
+pub struct InquirerContext;
+
+impl ClientContext for InquirerContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line("inquirer", level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", client = "inquirer", %error, reason, "kafka client error");
+    }
+}
+
+impl ConsumerContext for InquirerContext {}
+
+impl ProducerContext for InquirerContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::Settings;
+
+    #[test]
+    fn what_repeats_itself_is_said_once_in_a_while() {
+        let throttle = Throttle(Mutex::new(None));
+        let start = Instant::now();
+        let said = [0, 1, 29, 30, 31, 61].map(|second| throttle.is_due(start + Duration::from_secs(second)));
+        assert_eq!(said, [true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn batches_fit_into_the_smallest_kafka_topic() {
+        let identity = ClientIdentity::new("app", "one", 0);
+        let mut settings = Settings::default();
+        let batch_size = |settings: &Settings, limit| {
+            producer_within(settings, &identity, limit).get("batch.size").map(str::to_owned)
+        };
+        assert_eq!(batch_size(&settings, 1_048_588), None);
+        assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("5000"));
+        settings.kafka.producer = [("batch.size".to_owned(), "2000".to_owned())].into_iter().collect();
+        assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("2000"), "a smaller wish of the user stands");
+    }
+
+    #[test]
+    fn what_exactly_once_needs_wins_over_the_users_options() {
+        let mut settings = Settings::default();
+        let wishes = [("isolation.level", "read_uncommitted"), ("acks", "1"), ("enable.auto.commit", "true")];
+        settings.kafka.options = wishes.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let identity = ClientIdentity::new("app", "one", 0);
+
+        let consumer = consumer(&settings, &identity);
+        let producer = producer(&settings, &identity);
+
+        assert_eq!(consumer.get("isolation.level"), Some("read_committed"));
+        assert_eq!(consumer.get("enable.auto.commit"), Some("false"));
+        assert_eq!(producer.get("acks"), Some("all"));
+        assert_eq!(producer.get("transactional.id"), Some("app-one-0"));
+    }
+}

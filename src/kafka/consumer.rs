@@ -1,0 +1,309 @@
+//! A task's consumer: records out, group events as values.
+//!
+//! The client calls back from inside `poll` when partitions come or go. Here the callback only notes the event; the
+//! task takes it from [`TaskConsumer::next_event`] and answers with [`TaskConsumer::assign`] or
+//! [`TaskConsumer::release`], so that one `match` sees everything that happens to the group, in order.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
+
+/// How long leaving the group may take. The client itself gives the broker 5 s to confirm it.
+const LEAVE_TIME: Duration = Duration::from_secs(7);
+
+/// Something that happened to this member of the group.
+#[derive(Debug)]
+pub enum GroupEvent {
+    /// These partitions came; they are read only after [`TaskConsumer::assign`].
+    Assigned(TopicPartitionList),
+    /// These partitions go; they are free for others after [`TaskConsumer::release`].
+    Revoked {
+        /// The partitions.
+        partitions: TopicPartitionList,
+        /// Whether the group has given them to others already (this member was silent for too long).
+        lost: bool,
+    },
+}
+
+/// How far the client has read a partition; from its own statistics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchPosition {
+    /// The ingest Kafka topic.
+    pub kafka_topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset that the client will ask the broker for; behind control records and aborted records.
+    pub next_fetch: i64,
+    /// Records fetched and not yet polled.
+    pub fetched: i64,
+    /// The last stable offset: where a `read_committed` reader's partition ends now.
+    pub stable_end: i64,
+}
+
+/// Notes what the client calls back.
+pub struct GroupContext {
+    client: String,
+    closing: AtomicBool,
+    events: Mutex<VecDeque<GroupEvent>>,
+    positions: Mutex<Option<Vec<FetchPosition>>>,
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::client_options::log_line(&self.client, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        super::client_options::log_error(&self.client, &error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let positions = statistics.topics.into_iter().flat_map(|(kafka_topic, topic)| {
+            // Partition -1 is the client's own place for what has no partition yet.
+            topic.partitions.into_values().filter(|partition| partition.partition >= 0).map(move |partition| {
+                FetchPosition {
+                    kafka_topic: kafka_topic.clone(),
+                    partition: partition.partition,
+                    next_fetch: partition.next_offset,
+                    fetched: partition.fetchq_cnt,
+                    stable_end: partition.ls_offset,
+                }
+            })
+        });
+        *lock(&self.positions) = Some(positions.collect());
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, response: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let event = if response == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            GroupEvent::Assigned(partitions.clone())
+        } else {
+            GroupEvent::Revoked { partitions: partitions.clone(), lost: consumer.assignment_lost() }
+        };
+        if self.closing.load(Ordering::Acquire) {
+            // Nobody takes events any more, and the client waits for the answer before it leaves the group.
+            answer_while_closing(consumer, &event);
+        } else {
+            lock(&self.events).push_back(event);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Only moves of whole values happen under these locks: they are sound after a panic too.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A member of the consumer group.
+pub struct TaskConsumer {
+    /// Present until the consumer is dropped.
+    client: Option<BaseConsumer<GroupContext>>,
+    /// Whether a group event was taken and not answered: the client does not leave the group before it is.
+    owes_answer: Cell<bool>,
+}
+
+impl TaskConsumer {
+    /// Makes the client; it joins the group with [`TaskConsumer::subscribe`].
+    ///
+    /// # Errors
+    /// When an option is not acceptable: a fault of the configuration.
+    pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
+        let context = GroupContext {
+            client: config.get("client.id").unwrap_or("fhir-fanout").to_owned(),
+            closing: AtomicBool::new(false),
+            events: Mutex::default(),
+            positions: Mutex::default(),
+        };
+        Ok(Self { client: Some(config.create_with_context(context)?), owes_answer: Cell::new(false) })
+    }
+
+    /// Joins the group for these Kafka topics.
+    ///
+    /// # Errors
+    /// When the client refuses the names.
+    pub fn subscribe(&self, kafka_topics: &[&str]) -> KafkaResult<()> {
+        self.client().subscribe(kafka_topics)
+    }
+
+    /// Gives up the assignment; [`TaskConsumer::subscribe`] joins again.
+    pub fn unsubscribe(&self) {
+        self.client().unsubscribe();
+    }
+
+    /// One record, if one comes within the time; serves the group too.
+    pub fn poll(&self, timeout: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        self.client().poll(timeout)
+    }
+
+    /// The oldest group event that was not taken yet.
+    pub fn next_event(&self) -> Option<GroupEvent> {
+        let event = lock(&self.client().context().events).pop_front();
+        if event.is_some() {
+            self.owes_answer.set(true);
+        }
+        event
+    }
+
+    /// The newest statistics, once each.
+    pub fn take_positions(&self) -> Option<Vec<FetchPosition>> {
+        lock(&self.client().context().positions).take()
+    }
+
+    /// Starts reading these partitions at their offsets.
+    ///
+    /// A partition that went away while it was paused is paused still when it comes back, for the client keeps that mark
+    /// without an assignment: it would never be fetched again, and nothing would say so.
+    ///
+    /// # Errors
+    /// When the client refuses; the group has to be joined again.
+    pub fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.client().resume(partitions)?;
+        assign(self.client(), partitions)?;
+        self.owes_answer.set(false);
+        Ok(())
+    }
+
+    /// Stops reading these partitions and lets the group have them; those that are not read are left out.
+    ///
+    /// # Errors
+    /// When the client refuses; the group has to be joined again.
+    pub fn release(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        release(self.client(), partitions)?;
+        self.owes_answer.set(false);
+        Ok(())
+    }
+
+    /// Whether the group has given this member's partitions to others.
+    pub fn assignment_lost(&self) -> bool {
+        self.client().assignment_lost()
+    }
+
+    /// Member and generation, for the transaction's offsets.
+    pub fn group_metadata(&self) -> Option<ConsumerGroupMetadata> {
+        self.client().group_metadata()
+    }
+
+    /// The partitions being read.
+    pub fn assignment(&self) -> TopicPartitionList {
+        self.client().assignment().unwrap_or_default()
+    }
+
+    /// Stops fetching, while membership goes on.
+    pub fn pause(&self) {
+        if let Err(error) = self.client().pause(&self.assignment()) {
+            tracing::warn!(%error, "partitions could not be paused");
+        }
+    }
+
+    /// Fetches again.
+    ///
+    /// # Errors
+    /// When the client refuses; the group has to be joined again.
+    pub fn resume(&self) -> KafkaResult<()> {
+        self.client().resume(&self.assignment())
+    }
+
+    /// The client underneath, for the calls about offsets.
+    pub(super) fn client(&self) -> &BaseConsumer<GroupContext> {
+        self.client.as_ref().expect("only the drop takes it")
+    }
+
+    /// The committed positions of these partitions, stable ones only: waits while a transaction that writes them is
+    /// pending.
+    ///
+    /// # Errors
+    /// When the brokers do not answer in time, or do not tell every partition's.
+    pub fn committed(&self, partitions: TopicPartitionList, timeout: Duration) -> KafkaResult<TopicPartitionList> {
+        super::start_positions::committed(self.client(), partitions, timeout)
+    }
+
+    /// First offset and last stable offset of a partition.
+    ///
+    /// # Errors
+    /// When the brokers do not answer in time.
+    pub fn watermarks(&self, kafka_topic: &str, partition: i32, timeout: Duration) -> KafkaResult<(i64, i64)> {
+        self.client().fetch_watermarks(kafka_topic, partition, timeout)
+    }
+}
+
+impl Drop for TaskConsumer {
+    /// Leaves the group, in bounded time: the client waits for ever for an answer that was not given, and destroying
+    /// it waits for all of its threads. Beyond the bound it is left behind, and the membership ends with the session.
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        client.context().closing.store(true, Ordering::Release);
+        if self.owes_answer.get() {
+            give_up_events(&client);
+        }
+        loop {
+            let Some(event) = lock(&client.context().events).pop_front() else { break };
+            answer_while_closing(&client, &event);
+        }
+        let (left, leaving) = mpsc::channel();
+        let leave = move || {
+            drop(client);
+            // Nobody waits any more when it took too long.
+            let _ = left.send(());
+        };
+        let thread = thread::Builder::new().name("leave-group".to_owned()).spawn(leave);
+        if thread.is_err() || leaving.recv_timeout(LEAVE_TIME).is_err() {
+            tracing::warn!("the group was not left in time: its partitions go to others when the session ends");
+        }
+    }
+}
+
+/// Answers whatever is not answered, without reading anything.
+fn give_up_events(client: &BaseConsumer<GroupContext>) {
+    let none = TopicPartitionList::new();
+    answer_while_closing(client, &GroupEvent::Assigned(none.clone()));
+    answer_while_closing(client, &GroupEvent::Revoked { partitions: none, lost: false });
+}
+
+/// Nobody reads any more: what comes is not read, and what goes is released.
+fn answer_while_closing(client: &BaseConsumer<GroupContext>, event: &GroupEvent) {
+    let answered = match event {
+        GroupEvent::Assigned(_) => assign(client, &TopicPartitionList::new()),
+        GroupEvent::Revoked { partitions, .. } => release(client, partitions),
+    };
+    if let Err(error) = answered {
+        tracing::debug!(%error, "a rebalance was not answered while closing");
+    }
+}
+
+fn assign(client: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => client.incremental_assign(partitions),
+        RebalanceProtocol::None | RebalanceProtocol::Eager => client.assign(partitions),
+    }
+}
+
+/// The client refuses the whole list for one partition that it does not read: one that was never settled, or has lost
+/// its place.
+fn release(client: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    match client.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => {
+            let assignment = client.assignment()?;
+            let mut read = TopicPartitionList::new();
+            for element in partitions.elements() {
+                if assignment.find_partition(element.topic(), element.partition()).is_some() {
+                    read.add_partition(element.topic(), element.partition());
+                }
+            }
+            client.incremental_unassign(&read)
+        }
+        RebalanceProtocol::None | RebalanceProtocol::Eager => client.unassign(),
+    }
+}

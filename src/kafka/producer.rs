@@ -1,0 +1,317 @@
+//! The transactional producer as types: what may be called next is what the type in hand offers.
+//!
+//! ```text
+//!   NewProducer --initialise--> IdleProducer --begin--> OpenTransaction --commit--> IdleProducer
+//!        ^                                                |        |
+//!        |                                             abort     outcome unknown, or fenced, or broken
+//!        |                                                |        |
+//!        |                                                v        |
+//!        |                                          IdleProducer   |
+//!        +---------------------------------------------------------+   (the producer is dropped, a new one takes its id)
+//! ```
+//!
+//! **Promises.** A transaction is committed only when every output was delivered and the offsets were taken. Once the
+//! end of a transaction was asked for and not confirmed, it is never aborted: the answer may be on its way.
+//! **Retries.** Calls that time out are resumed until their deadline; the client repeats requests by itself.
+//! **Fails** with a [`Cause`] whose consequence says what to do.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::TopicPartitionList;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+
+use super::errors::{Cause, Consequence};
+use crate::domain::output::{OutputRecord, OutputValue};
+
+/// How long one call into the client may block; the time between two looks at the deadline.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// How long one look for delivery reports takes: the client's own flush waits in slices of 100 ms, which would cost
+/// that much with every commit.
+const DELIVERY_POLL: Duration = Duration::from_millis(1);
+
+/// An output that the broker, or the client before it, refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryFailure {
+    /// The number that the output was sent with.
+    pub output: usize,
+    /// The client's code.
+    pub code: RDKafkaErrorCode,
+}
+
+/// Collects delivery failures; successes cost nothing.
+struct DeliveryContext {
+    client: String,
+    failures: Mutex<Vec<DeliveryFailure>>,
+}
+
+impl DeliveryContext {
+    fn failures(&self) -> std::sync::MutexGuard<'_, Vec<DeliveryFailure>> {
+        // A poisoned lock would mean a panic inside a push: the list is still a list.
+        self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for DeliveryContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::client_options::log_line(&self.client, level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        super::client_options::log_error(&self.client, &error, reason);
+    }
+}
+
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, output: usize) {
+        if let Err((error, _)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            self.failures().push(DeliveryFailure { output, code });
+        }
+    }
+}
+
+/// A producer that has not yet taken over its transactional id.
+pub struct NewProducer {
+    client: BaseProducer<DeliveryContext>,
+}
+
+/// A producer that owns its transactional id, with no transaction open.
+pub struct IdleProducer {
+    client: BaseProducer<DeliveryContext>,
+}
+
+/// A producer with an open transaction.
+pub struct OpenTransaction {
+    client: BaseProducer<DeliveryContext>,
+    begun: Instant,
+    outputs: usize,
+}
+
+/// How an attempt to commit ended, when it did not succeed.
+pub enum CommitFailure {
+    /// Certainly not committed; the transaction is still open and must be aborted.
+    NotCommitted(OpenTransaction, Cause),
+    /// Certainly not committed, and the producer is of no use any more.
+    ProducerBroken(Cause),
+    /// The end of the transaction was asked for; nobody can say from here whether it happened. The producer is gone.
+    OutcomeUnknown(Cause),
+}
+
+impl NewProducer {
+    /// Makes the client; connects in the background.
+    ///
+    /// # Errors
+    /// When an option is not acceptable: a fault of the configuration.
+    pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
+        let client = config.get("client.id").unwrap_or("fhir-fanout").to_owned();
+        let context = DeliveryContext { client, failures: Mutex::new(Vec::new()) };
+        config.create_with_context(context).map(|client| Self { client })
+    }
+
+    /// Takes over the transactional id: fences its former owner and completes or aborts what that one left open.
+    ///
+    /// # Errors
+    /// With the producer itself where it makes sense to call again ([`Consequence::Retry`]).
+    pub fn initialise(self, timeout: Duration) -> Result<IdleProducer, (Option<Self>, Cause)> {
+        match self.client.init_transactions(timeout) {
+            Ok(()) => Ok(IdleProducer { client: self.client }),
+            Err(error) => {
+                let cause = Cause::of_transaction(&error);
+                let again = (cause.consequence == Consequence::Retry).then_some(self);
+                Err((again, cause))
+            }
+        }
+    }
+}
+
+impl IdleProducer {
+    /// Opens a transaction. Local: no broker is asked.
+    ///
+    /// # Errors
+    /// When the producer has meanwhile become unusable, for example because it was fenced.
+    pub fn begin(self) -> Result<OpenTransaction, Cause> {
+        self.client.context().failures().clear();
+        match self.client.begin_transaction() {
+            Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0 }),
+            Err(error) => Err(fatal_or(&self.client, &error)),
+        }
+    }
+}
+
+impl OpenTransaction {
+    /// When it was begun.
+    #[must_use]
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// How many outputs were sent; the next one gets this number.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Queues an output. Waits while the client's queue is full, until the deadline.
+    ///
+    /// A refusal of this very output (too large, unknown Kafka topic) is noted like a delivery failure, so that
+    /// there is one place that looks at them: [`OpenTransaction::deliver`].
+    ///
+    /// # Errors
+    /// When the producer cannot send any more in this transaction.
+    pub fn send(&mut self, output: &OutputRecord<'_>, deadline: Instant) -> Result<(), Cause> {
+        let number = self.outputs;
+        self.outputs += 1;
+        loop {
+            let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(output.kafka_topic, number);
+            record.key = output.key.as_deref();
+            record.payload = output.value.as_ref().map(OutputValue::as_bytes);
+            record.timestamp = output.timestamp_ms;
+            record.headers = Some(headers_of(output));
+            let Err((error, _)) = self.client.send(record) else { return Ok(()) };
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            if code == RDKafkaErrorCode::QueueFull {
+                if Instant::now() >= deadline {
+                    return Err(Cause::new(Consequence::AbortAndReplay, "the producer's queue stayed full"));
+                }
+                self.client.poll(DELIVERY_POLL);
+            } else if super::errors::Refusal::of(code).is_some() {
+                self.client.context().failures().push(DeliveryFailure { output: number, code });
+                return Ok(());
+            } else if let Some((code, text)) = self.client.client().fatal_error() {
+                return Err(Cause::of_fatal(code, &text));
+            } else {
+                // The transaction has failed already (an earlier output, a time-out): aborting clears it.
+                return Err(Cause::new(Consequence::AbortAndReplay, error.to_string()));
+            }
+        }
+    }
+
+    /// Serves delivery reports without waiting.
+    pub fn serve(&self) {
+        self.client.poll(Duration::ZERO);
+    }
+
+    /// Waits until every output sent so far is acknowledged by its broker.
+    ///
+    /// # Errors
+    /// The failures so far, as soon as there is one; or none, and the deadline has passed.
+    pub fn deliver(&self, deadline: Instant) -> Result<(), Vec<DeliveryFailure>> {
+        loop {
+            let failures = self.failures();
+            if !failures.is_empty() {
+                return Err(failures);
+            }
+            if self.client.in_flight_count() == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Vec::new());
+            }
+            self.client.poll(DELIVERY_POLL);
+        }
+    }
+
+    /// The outputs that were refused so far.
+    #[must_use]
+    pub fn failures(&self) -> Vec<DeliveryFailure> {
+        self.client.context().failures().clone()
+    }
+
+    /// Adds the offsets and commits. All outputs must have been delivered ([`OpenTransaction::deliver`]).
+    ///
+    /// # Errors
+    /// See [`CommitFailure`].
+    pub fn commit(
+        self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+        deadline: Instant,
+    ) -> Result<IdleProducer, CommitFailure> {
+        loop {
+            match self.client.send_offsets_to_transaction(offsets, group, remaining(deadline)) {
+                Ok(()) => break,
+                Err(error) => {
+                    let cause = fatal_or(&self.client, &error);
+                    match cause.consequence {
+                        Consequence::Retry if Instant::now() < deadline => self.client.poll(DELIVERY_POLL),
+                        Consequence::Retry | Consequence::AbortAndReplay => {
+                            return Err(CommitFailure::NotCommitted(self, cause));
+                        }
+                        Consequence::RebuildProducer | Consequence::StopProcess => {
+                            return Err(CommitFailure::ProducerBroken(cause));
+                        }
+                    }
+                }
+            }
+        }
+        loop {
+            match self.client.commit_transaction(remaining(deadline)) {
+                Ok(()) => return Ok(IdleProducer { client: self.client }),
+                // The flush comes before the end of the transaction is asked for.
+                Err(error @ KafkaError::Flush(_)) => {
+                    return Err(CommitFailure::NotCommitted(self, Cause::of_transaction(&error)));
+                }
+                Err(error) => {
+                    let cause = fatal_or(&self.client, &error);
+                    if cause.consequence == Consequence::Retry && Instant::now() < deadline {
+                        continue;
+                    }
+                    // Also for errors that the client calls abortable: it can get there by a local time-out although
+                    // the broker has committed.
+                    return Err(CommitFailure::OutcomeUnknown(cause));
+                }
+            }
+        }
+    }
+
+    /// Aborts, in short slices with looks at the delivery reports between them: the client's own abort waits for
+    /// reports that nobody would serve.
+    ///
+    /// # Errors
+    /// When the producer is of no use any more, or the deadline has passed: it is gone then, and initialising its
+    /// successor aborts what it left open.
+    pub fn abort(self, deadline: Instant) -> Result<IdleProducer, Cause> {
+        loop {
+            match self.client.abort_transaction(SLICE) {
+                Ok(()) => return Ok(IdleProducer { client: self.client }),
+                Err(error) => {
+                    let cause = fatal_or(&self.client, &error);
+                    let again = matches!(cause.consequence, Consequence::Retry | Consequence::AbortAndReplay);
+                    if !again || Instant::now() >= deadline {
+                        return Err(cause);
+                    }
+                    self.client.poll(DELIVERY_POLL);
+                }
+            }
+        }
+    }
+}
+
+fn remaining(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(SLICE)
+}
+
+/// The producer's own fatal error where it has one: the error of the call then only says that there is one.
+fn fatal_or(client: &BaseProducer<DeliveryContext>, error: &KafkaError) -> Cause {
+    match client.client().fatal_error() {
+        Some((code, text)) => Cause::of_fatal(code, &text),
+        None => Cause::of_transaction(error),
+    }
+}
+
+fn headers_of(output: &OutputRecord<'_>) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new_with_capacity(output.headers.len());
+    for header in &output.headers {
+        headers = headers.insert(Header { key: &header.name, value: header.value.as_deref() });
+    }
+    headers
+}

@@ -1,0 +1,225 @@
+//! Where the group reads: committed positions, and what stands in for them where there are none.
+//!
+//! ```text
+//! process start, group without members:  no partition of the Kafka topic has a position
+//!                                           -> startFrom is committed for all its partitions at once
+//! partition assigned:                    position committed       -> there
+//!                                        none, but others have    -> the partition was added later: its beginning
+//!                                        none at all              -> startFrom, committed before the first record
+//! ```
+//!
+//! **Promise.** A partition is read only from a committed position, so that a crash before the first commit does not
+//! move the start. **Fails** towards more events, never fewer: a partition whose history is unclear starts at its
+//! beginning. A committed position that the partition no longer has is reported, not skipped.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::client_options::{self, InquirerContext};
+use super::consumer::TaskConsumer;
+use crate::config::settings::Settings;
+use crate::domain::plan::{Plan, StartFrom};
+
+/// How long one question to the brokers may take before it is asked again.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A committed position that its partition does not have any more: records in between are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostPosition {
+    /// The ingest Kafka topic.
+    pub kafka_topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Where the group stands.
+    pub committed: i64,
+    /// The first offset that is still there.
+    pub first: i64,
+    /// The end of the partition.
+    pub end: i64,
+}
+
+/// Where newly assigned partitions are read from.
+#[derive(Debug, Default)]
+pub struct Positions {
+    /// Each partition with its offset.
+    pub readable: TopicPartitionList,
+    /// Partitions that must not be read.
+    pub lost: Vec<LostPosition>,
+}
+
+/// Commits `startFrom` for the Kafka topics of a group that has neither positions nor members.
+///
+/// With members, the broker refuses positions from outside the group; the members then settle their own partitions.
+///
+/// # Errors
+/// When the brokers do not answer in time: ask again.
+pub fn settle_new_group(settings: &Settings, plan: &Plan) -> KafkaResult<()> {
+    let client: BaseConsumer<InquirerContext> =
+        client_options::inquirer(settings).create_with_context(InquirerContext)?;
+    for ingest in &plan.ingest {
+        let all = partitions_of(&client, &ingest.kafka_topic)?;
+        if all.count() == 0 {
+            continue;
+        }
+        let committed = committed(&client, all.clone(), ANSWER)?;
+        if committed.elements().iter().any(|element| offset_of(element.offset()).is_some()) {
+            continue;
+        }
+        let starts = start_offsets(&client, &all, ingest.start_from)?;
+        match client.commit(&starts, CommitMode::Sync) {
+            Ok(()) => tracing::info!(
+                kafka_topic = ingest.kafka_topic,
+                partitions = starts.count(),
+                "new consumer group: start position committed"
+            ),
+            Err(error) if is_refused_by_a_live_group(&error) => {
+                tracing::debug!(
+                    kafka_topic = ingest.kafka_topic,
+                    "the group has members: they settle their partitions"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The positions of partitions that were just assigned to this member; commits those that were not there yet.
+///
+/// # Errors
+/// When the brokers do not answer in time: ask again.
+pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan: &Plan) -> KafkaResult<Positions> {
+    let mut positions = Positions::default();
+    if assigned.count() == 0 {
+        return Ok(positions);
+    }
+    let client = consumer.client();
+    let committed = committed(client, assigned.clone(), ANSWER)?;
+    let mut new = TopicPartitionList::new();
+    for element in committed.elements() {
+        let (kafka_topic, partition) = (element.topic(), element.partition());
+        if let Some(offset) = offset_of(element.offset()) {
+            let (first, end) = client.fetch_watermarks(kafka_topic, partition, ANSWER)?;
+            if (first..=end).contains(&offset) {
+                positions.readable.add_partition_offset(kafka_topic, partition, Offset::Offset(offset))?;
+            } else {
+                let kafka_topic = kafka_topic.to_owned();
+                positions.lost.push(LostPosition { kafka_topic, partition, committed: offset, first, end });
+            }
+        } else {
+            let start = if group_knows(client, kafka_topic)? {
+                StartFrom::Earliest
+            } else {
+                plan.ingest_of(kafka_topic).map_or(StartFrom::Earliest, |ingest| ingest.start_from)
+            };
+            let mut one = TopicPartitionList::new();
+            one.add_partition(kafka_topic, partition);
+            for found in start_offsets(client, &one, start)?.elements() {
+                new.add_partition_offset(kafka_topic, partition, found.offset())?;
+            }
+        }
+    }
+    if new.count() > 0 {
+        client.commit(&new, CommitMode::Sync)?;
+        for element in new.elements() {
+            positions.readable.add_partition_offset(element.topic(), element.partition(), element.offset())?;
+        }
+    }
+    Ok(positions)
+}
+
+/// The stable committed positions of these partitions.
+///
+/// The client's call can succeed although a partition carries an error and no offset. Taken for "no position yet", that
+/// would send the group back to its start. While the transaction of an instance that died holds a position back, the
+/// client asks again until the time is over.
+///
+/// # Errors
+/// When the brokers do not answer in time, or do not tell the position of every partition.
+pub(super) fn committed<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    partitions: TopicPartitionList,
+    timeout: Duration,
+) -> KafkaResult<TopicPartitionList> {
+    let answer = client.committed_offsets(partitions, timeout)?;
+    for element in answer.elements() {
+        element.error()?;
+    }
+    Ok(answer)
+}
+
+/// Whether any partition of the Kafka topic has a committed position.
+fn group_knows<C: ConsumerContext>(client: &BaseConsumer<C>, kafka_topic: &str) -> KafkaResult<bool> {
+    let all = partitions_of(client, kafka_topic)?;
+    let committed = committed(client, all, ANSWER)?;
+    Ok(committed.elements().iter().any(|element| offset_of(element.offset()).is_some()))
+}
+
+fn partitions_of<C: ConsumerContext>(client: &BaseConsumer<C>, kafka_topic: &str) -> KafkaResult<TopicPartitionList> {
+    let metadata = client.fetch_metadata(Some(kafka_topic), ANSWER)?;
+    let mut partitions = TopicPartitionList::new();
+    for topic in metadata.topics() {
+        if let Some(error) = topic.error() {
+            return Err(KafkaError::MetadataFetch(error.into()));
+        }
+        for partition in topic.partitions() {
+            partitions.add_partition(topic.name(), partition.id());
+        }
+    }
+    Ok(partitions)
+}
+
+fn start_offsets<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    start: StartFrom,
+) -> KafkaResult<TopicPartitionList> {
+    let mut starts = TopicPartitionList::new();
+    let by_time = match start {
+        StartFrom::Earliest | StartFrom::Latest => None,
+        StartFrom::Time(time) => {
+            let mut question = partitions.clone();
+            question.set_all_offsets(Offset::Offset(time.as_millisecond()))?;
+            let answer = client.offsets_for_times(question, ANSWER)?;
+            for element in answer.elements() {
+                element.error()?;
+            }
+            Some(answer)
+        }
+    };
+    for element in partitions.elements() {
+        let (kafka_topic, partition) = (element.topic(), element.partition());
+        let (first, end) = client.fetch_watermarks(kafka_topic, partition, ANSWER)?;
+        let found = by_time.as_ref().and_then(|answer| answer.find_partition(kafka_topic, partition));
+        let offset = match start {
+            StartFrom::Earliest => first,
+            StartFrom::Latest => end,
+            // No record of that time or later yet: what comes from now on.
+            StartFrom::Time(_) => found.and_then(|element| offset_of(element.offset())).unwrap_or(end),
+        };
+        starts.add_partition_offset(kafka_topic, partition, Offset::Offset(offset))?;
+    }
+    Ok(starts)
+}
+
+fn offset_of(offset: Offset) -> Option<i64> {
+    match offset {
+        Offset::Offset(offset) if offset >= 0 => Some(offset),
+        _ => None,
+    }
+}
+
+fn is_refused_by_a_live_group(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::RebalanceInProgress
+                | RDKafkaErrorCode::FencedInstanceId
+        )
+    )
+}

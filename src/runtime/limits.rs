@@ -1,0 +1,120 @@
+//! How large an output may be, kept true while the service runs: an operator who raises a Kafka topic's
+//! `max.message.bytes` because of dead letters expects the next notification to go through.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::stop::StopSignal;
+use crate::config::settings::{KafkaSettings, Settings};
+use crate::domain::limits::Limits;
+use crate::domain::plan::Plan;
+use crate::kafka::admin::start_check::roles;
+use crate::kafka::admin::{self, Admin};
+
+/// How often the brokers are asked.
+const REFRESH: Duration = Duration::from_secs(30);
+
+/// How long one question may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How often the stop signal is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The newest limits, for all tasks.
+#[derive(Debug)]
+pub struct SharedLimits {
+    version: AtomicU64,
+    newest: RwLock<Limits>,
+}
+
+impl SharedLimits {
+    /// The limits that were found at the start.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { version: AtomicU64::new(0), newest: RwLock::new(limits) }
+    }
+
+    /// Changes whenever the limits do: cheap to look at for every batch.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The newest limits.
+    #[must_use]
+    pub fn newest(&self) -> Limits {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, limits: Limits) {
+        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
+        if *newest != limits {
+            *newest = limits;
+            self.version.fetch_add(1, Ordering::AcqRel);
+            tracing::info!("the limits of the Kafka topics have changed");
+        }
+    }
+}
+
+/// The limits that the producer has to keep. The broker compares its own with what arrives: known beforehand only when
+/// the producer does not compress.
+pub fn limits_of<'a>(
+    kafka: &KafkaSettings,
+    max_message_bytes: usize,
+    found: impl IntoIterator<Item = (&'a String, &'a admin::Limits)>,
+) -> Limits {
+    let compresses = kafka
+        .producer_options()
+        .any(|(name, value)| matches!(name, "compression.type" | "compression.codec") && value != "none");
+    let found = found.into_iter().filter(|_| !compresses);
+    let by_kafka_topic = found.map(|(name, limits)| (name.clone(), limits.max_message_bytes)).collect();
+    Limits { max_message_bytes, by_kafka_topic }
+}
+
+/// Asks the brokers now and then until the process stops. While they are away, the last answer stands.
+pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Plan, stop: &StopSignal) {
+    let Ok(admin) = Admin::new(&settings.kafka).map(|admin| admin.with_timeout(ANSWER)) else { return };
+    let kafka_topics: Vec<&str> = roles(plan).into_keys().collect();
+    let mut next = Instant::now() + REFRESH;
+    while !stop.is_stopped() {
+        if Instant::now() < next {
+            thread::sleep(LOOK);
+            continue;
+        }
+        match admin.limits(&kafka_topics) {
+            Ok(found) => shared.set(limits_of(&settings.kafka, settings.max_message_bytes, &found)),
+            Err(error) => tracing::debug!(%error, "the limits of the Kafka topics are not known anew"),
+        }
+        next = Instant::now() + REFRESH;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(bytes: usize) -> Limits {
+        Limits { max_message_bytes: 1_000, by_kafka_topic: [("forms".to_owned(), bytes)].into() }
+    }
+
+    #[test]
+    fn only_a_change_is_a_new_version() {
+        let shared = SharedLimits::new(limits(10));
+        shared.set(limits(10));
+        assert_eq!(shared.version(), 0);
+        shared.set(limits(20));
+        assert_eq!((shared.version(), shared.newest()), (1, limits(20)));
+    }
+
+    #[test]
+    fn a_compressing_producer_is_bound_by_its_own_limit_only() {
+        let mut settings = Settings::default();
+        let found = [("forms".to_owned(), admin::Limits { max_message_bytes: 10, compacted: false })].into();
+        let found: &std::collections::BTreeMap<_, _> = &found;
+        assert_eq!(limits_of(&settings.kafka, 1_000, found), limits(10));
+        settings.kafka.producer = [("compression.type".to_owned(), "lz4".to_owned())].into_iter().collect();
+        assert!(limits_of(&settings.kafka, 1_000, found).by_kafka_topic.is_empty());
+    }
+}

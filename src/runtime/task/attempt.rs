@@ -1,0 +1,315 @@
+//! One attempt at the records in front: process them with a transaction open, deliver, commit.
+//!
+//! ```text
+//! records -> pipeline -> outputs --(first one opens the transaction)--> producer
+//!                        none: positions go to the ledger, committed at the latest 1 s later
+//! delivered, assignment still ours -> offsets + commit -> done
+//! anything else -> the outcome says what; the records are still in the backlog
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+
+use super::Task;
+use crate::domain::output::{OutputKind, OutputRecord};
+use crate::domain::pipeline::ProcessError;
+use crate::domain::source::{SourceHeader, SourceRecord};
+use crate::domain::tally::Tally;
+use crate::kafka::errors::{Cause, Consequence, Refusal};
+use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, OpenTransaction};
+use crate::runtime::errors::FatalError;
+use crate::runtime::ledger::Offsets;
+use crate::telemetry::occurrence::CommittedBatch;
+
+/// Records between two looks at the delivery reports.
+const SERVE_EVERY: usize = 256;
+
+/// How long the news of a lost assignment is waited for before the next look.
+const LOST_PAUSE: Duration = Duration::from_millis(20);
+
+/// What was sent under a number, so that a refusal can be traced to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SentOutput {
+    pub(super) kind: OutputKind,
+    pub(super) event_index: u32,
+}
+
+/// What an attempt has done so far.
+pub(super) struct Batch {
+    pub(super) records: usize,
+    pub(super) offsets: Offsets,
+    pub(super) tally: Tally,
+    pub(super) sent: Vec<SentOutput>,
+    started: Instant,
+}
+
+/// A producer that opens its transaction when the first output comes.
+enum Lane {
+    Idle(IdleProducer),
+    Open(OpenTransaction),
+    /// The producer was lost on the way.
+    Gone,
+}
+
+/// Why processing ended before all records were done.
+enum Interruption {
+    /// The producer cannot go on.
+    Producer(Cause),
+    /// An output was refused while outputs were waited for one by one.
+    Refused,
+    /// `onError: stop` at this record.
+    Stop { at: usize, class: &'static str },
+}
+
+/// How an attempt ended; the producer is with it, where it still exists.
+pub(super) enum Outcome {
+    /// Processed without outputs.
+    Silent(IdleProducer, Batch),
+    /// Committed.
+    Committed(IdleProducer, Batch),
+    /// Not committed: abort and try again.
+    Replay(OpenTransaction, Cause),
+    /// Not committed: outputs were refused for good.
+    Refused(OpenTransaction, Vec<(SentOutput, Refusal)>),
+    /// Not committed; the partitions are somebody else's.
+    AssignmentLost(OpenTransaction),
+    /// Not committed, the producer is gone; for how long its transaction had been open.
+    ProducerGone(Cause, Option<Duration>),
+    /// Nobody knows; the producer is gone; for how long its transaction had been open.
+    Unknown(Cause, Batch, Duration),
+    /// `onError: stop` at the record with this number.
+    Stop(Lost, usize, &'static str),
+}
+
+/// What is left of the producer when processing was stopped by policy.
+pub(super) enum Lost {
+    Idle(IdleProducer),
+    Open(OpenTransaction),
+    Nothing,
+}
+
+impl Task<'_> {
+    /// Tries to get the records in front done; what comes of it is dealt with before this returns.
+    pub(super) fn attempt(&mut self) -> Result<(), FatalError> {
+        if self.consumer.assignment_lost() {
+            // The client's word for it is on its way, perhaps behind a queue of errors: nothing can be committed before.
+            return self.rest(LOST_PAUSE);
+        }
+        let Some(producer) = self.producer.take() else { return self.make_producer() };
+        self.try_dead_lettered_destinations_again();
+        self.follow_limits();
+        let most = self.trouble.limit.unwrap_or(self.setup.settings.batch.max_records);
+        let outcome = self.process_and_commit(producer, most);
+        self.conclude(outcome, most.min(self.backlog.len()))
+    }
+
+    fn process_and_commit(&mut self, producer: IdleProducer, most: usize) -> Outcome {
+        // After the last poll: should the group move on from here, the broker refuses these offsets.
+        let group = self.consumer.group_metadata();
+        let mut lane = Lane::Idle(producer);
+        let mut batch = Batch {
+            records: 0,
+            offsets: Offsets::default(),
+            tally: Tally::new(&self.setup.plan),
+            sent: Vec::new(),
+            started: Instant::now(),
+        };
+        let interruption = self.process(&mut lane, &mut batch, most);
+        let transaction = match (interruption, lane) {
+            (Some(Interruption::Stop { at, class }), lane) => return Outcome::Stop(lane.into(), at, class),
+            (Some(Interruption::Producer(cause)), lane) => return interrupted(lane, cause, &batch),
+            // Never to the commit: the record's other outputs are missing, and its position.
+            (Some(Interruption::Refused), Lane::Open(transaction)) => {
+                let failures = transaction.failures();
+                return not_delivered(transaction, &failures, &batch);
+            }
+            (_, Lane::Gone) => {
+                return Outcome::ProducerGone(Cause::new(Consequence::RebuildProducer, "the producer is gone"), None);
+            }
+            (_, Lane::Idle(producer)) => return Outcome::Silent(producer, batch),
+            (_, Lane::Open(transaction)) => transaction,
+        };
+        let handed_over = Instant::now();
+        if let Err(failures) = transaction.deliver(handed_over + self.setup.settings.transaction_timeout) {
+            return not_delivered(transaction, &failures, &batch);
+        }
+        if self.consumer.assignment_lost() {
+            return Outcome::AssignmentLost(transaction);
+        }
+        let Some(group) = group else { return Outcome::AssignmentLost(transaction) };
+        let mut offsets = self.ledger.offsets.clone();
+        for position in batch.offsets.iter() {
+            offsets.advance(&position.kafka_topic, position.partition, position.next);
+        }
+        let begun = transaction.begun();
+        let deadline = Instant::now() + self.setup.settings.transaction_timeout;
+        let committed = match offsets.to_list() {
+            Ok(list) => transaction.commit(&list, &group, deadline),
+            Err(error) => Err(CommitFailure::NotCommitted(transaction, Cause::of_transaction(&error))),
+        };
+        match committed {
+            Ok(producer) => {
+                self.batch_metrics.transaction_committed(
+                    self.setup.number,
+                    CommittedBatch {
+                        records: batch.records + self.ledger.records,
+                        outputs: batch.sent.len(),
+                        processing: handed_over - batch.started,
+                        commit: handed_over.elapsed(),
+                    },
+                );
+                Outcome::Committed(producer, batch)
+            }
+            Err(CommitFailure::NotCommitted(transaction, cause)) => Outcome::Replay(transaction, cause),
+            Err(CommitFailure::ProducerBroken(cause)) => Outcome::ProducerGone(cause, Some(begun.elapsed())),
+            Err(CommitFailure::OutcomeUnknown(cause)) => Outcome::Unknown(cause, batch, begun.elapsed()),
+        }
+    }
+
+    /// Runs the records through the pipeline into the transaction. Ends early when the transaction has used a quarter
+    /// of its time: the rest of the records is the next batch.
+    fn process(&mut self, lane: &mut Lane, batch: &mut Batch, most: usize) -> Option<Interruption> {
+        let timeout = self.setup.settings.transaction_timeout;
+        let send_until = batch.started + timeout;
+        let careful = self.trouble.is_careful();
+        for record in self.backlog.iter().take(most) {
+            let refusals = if careful { &self.trouble.refusals } else { &self.dead_lettered };
+            let tally = &mut batch.tally;
+            let sent = &mut batch.sent;
+            let mut send = |output: OutputRecord<'_>| {
+                let transaction = lane.open()?;
+                sent.push(SentOutput { kind: output.kind, event_index: output.event_index });
+                transaction.send(&output, send_until)?;
+                if careful && transaction.deliver(send_until).is_err() {
+                    return Err(Sending::Refused);
+                }
+                Ok(())
+            };
+            let processed = with_source(record, |source| self.pipeline.process(source, refusals, tally, &mut send));
+            match processed {
+                Ok(()) => {}
+                Err(ProcessError::Stop { class, .. }) => {
+                    return Some(Interruption::Stop { at: batch.records, class: class.name() });
+                }
+                // Only ingest Kafka topics are subscribed to; should it happen all the same, nothing is skipped.
+                Err(ProcessError::NotAnIngest) => {
+                    return Some(Interruption::Stop { at: batch.records, class: "not-an-ingest" });
+                }
+                Err(ProcessError::Output(Sending::Refused)) => return Some(Interruption::Refused),
+                Err(ProcessError::Output(Sending::Failed(cause))) => return Some(Interruption::Producer(cause)),
+            }
+            batch.offsets.note(record);
+            batch.records += 1;
+            self.end_to_end.observe(record.timestamp().to_millis());
+            if let Lane::Open(transaction) = lane {
+                if transaction.begun().elapsed() > timeout / 4 {
+                    break;
+                }
+                if batch.records.is_multiple_of(SERVE_EVERY) {
+                    transaction.serve();
+                }
+            } else if batch.started.elapsed() > timeout / 4 {
+                break;
+            }
+        }
+        None
+    }
+}
+
+/// Why an output could not be handed over.
+enum Sending {
+    Failed(Cause),
+    Refused,
+}
+
+impl From<Cause> for Sending {
+    fn from(cause: Cause) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+impl Lane {
+    /// The open transaction, opened now if it was not.
+    fn open(&mut self) -> Result<&mut OpenTransaction, Cause> {
+        if let Self::Idle(_) = self
+            && let Self::Idle(producer) = std::mem::replace(self, Self::Gone)
+        {
+            *self = Self::Open(producer.begin()?);
+        }
+        match self {
+            Self::Open(transaction) => Ok(transaction),
+            Self::Idle(_) | Self::Gone => Err(Cause::new(Consequence::RebuildProducer, "the producer is gone")),
+        }
+    }
+}
+
+impl From<Lane> for Lost {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Idle(producer) => Self::Idle(producer),
+            Lane::Open(transaction) => Self::Open(transaction),
+            Lane::Gone => Self::Nothing,
+        }
+    }
+}
+
+fn interrupted(lane: Lane, cause: Cause, batch: &Batch) -> Outcome {
+    match lane {
+        Lane::Open(transaction) => {
+            // The first refusal fails the transaction; what the client says afterwards is only its echo.
+            let failures = transaction.failures();
+            if !failures.is_empty() {
+                return not_delivered(transaction, &failures, batch);
+            }
+            match cause.consequence {
+                Consequence::RebuildProducer | Consequence::StopProcess => {
+                    Outcome::ProducerGone(cause, Some(transaction.begun().elapsed()))
+                }
+                Consequence::Retry | Consequence::AbortAndReplay => Outcome::Replay(transaction, cause),
+            }
+        }
+        Lane::Idle(_) | Lane::Gone => Outcome::ProducerGone(cause, None),
+    }
+}
+
+fn not_delivered(transaction: OpenTransaction, failures: &[DeliveryFailure], batch: &Batch) -> Outcome {
+    let refused: Vec<_> = failures
+        .iter()
+        .filter_map(|failure| Some((*batch.sent.get(failure.output)?, Refusal::of(failure.code)?)))
+        .collect();
+    if !refused.is_empty() {
+        return Outcome::Refused(transaction, refused);
+    }
+    let text = match failures.first() {
+        Some(failure) => format!("{} outputs were not delivered: {}", failures.len(), failure.code),
+        None => "outputs were not acknowledged in time".to_owned(),
+    };
+    Outcome::Replay(transaction, Cause::new(Consequence::AbortAndReplay, text))
+}
+
+/// Shows the client's message as the domain's record.
+fn with_source<R>(message: &BorrowedMessage<'_>, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
+    let mut headers = Vec::new();
+    if let Some(borrowed) = message.headers() {
+        headers.reserve(borrowed.count());
+        for index in 0..borrowed.count() {
+            // The client library panics on a header name that is not UTF-8. Such a name is none that is looked for or
+            // passed on, so that leaving it out changes nothing.
+            let header = catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index)));
+            if let Ok(Some(header)) = header {
+                headers.push(SourceHeader { name: header.key, value: header.value });
+            }
+        }
+    }
+    read(&SourceRecord {
+        kafka_topic: message.topic(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: message.timestamp().to_millis(),
+        key: message.key(),
+        value: message.payload(),
+        headers,
+    })
+}

@@ -1,0 +1,146 @@
+//! What the group says, and what the task answers.
+
+use std::time::Duration;
+
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::{Task, wall_clock_ms};
+use crate::kafka::consumer::GroupEvent;
+use crate::kafka::start_positions;
+use crate::ops::status::TaskState;
+use crate::runtime::errors::FatalError;
+use crate::telemetry::occurrence::{self, RebalanceKind};
+
+/// How long the question for a partition's ends may take.
+const WATERMARKS: Duration = Duration::from_secs(5);
+
+impl Task<'_> {
+    /// Answers everything that happened to the group. No transaction is open here.
+    pub(super) fn serve_group(&mut self) -> Result<(), FatalError> {
+        while let Some(event) = self.consumer.next_event() {
+            match event {
+                GroupEvent::Assigned(partitions) => self.on_assigned(&partitions),
+                GroupEvent::Revoked { partitions, lost } => self.on_revoked(&partitions, lost),
+            }
+        }
+        if let Some(partitions) = self.unsettled.take() {
+            self.settle(&partitions)?;
+        }
+        self.publish_lag();
+        Ok(())
+    }
+
+    fn on_assigned(&mut self, partitions: &TopicPartitionList) {
+        occurrence::rebalanced(self.setup.number, RebalanceKind::Assigned, partitions.count());
+        // An assignment that was not settled yet is not forgotten: with the cooperative protocol this one adds to it.
+        let waiting = self.unsettled.get_or_insert_with(TopicPartitionList::new);
+        for element in partitions.elements() {
+            waiting.add_partition(element.topic(), element.partition());
+        }
+    }
+
+    fn on_revoked(&mut self, partitions: &TopicPartitionList, lost: bool) {
+        let kind = if lost { RebalanceKind::Lost } else { RebalanceKind::Revoked };
+        occurrence::rebalanced(self.setup.number, kind, partitions.count());
+        if !lost {
+            // What was processed without an output is still ours to commit; the next owner need not see it again.
+            self.try_to_commit_ledger();
+        }
+        self.backlog.drop_partitions(partitions);
+        self.ledger.drop_partitions(partitions, &self.setup.plan);
+        for element in partitions.elements() {
+            self.lag.revoked(element.topic(), element.partition());
+        }
+        if let Some(waiting) = self.unsettled.take() {
+            let mut left = TopicPartitionList::new();
+            for element in waiting.elements() {
+                if partitions.find_partition(element.topic(), element.partition()).is_none() {
+                    left.add_partition(element.topic(), element.partition());
+                }
+            }
+            self.unsettled = (left.count() > 0).then_some(left);
+        }
+        if let Err(error) = self.consumer.release(partitions) {
+            tracing::warn!(task = self.setup.number, %error, "partitions could not be released");
+        }
+        // Whatever was tried with the first records is no longer about the first records.
+        self.forget_trouble();
+        self.show_assignment();
+    }
+
+    /// Finds where the new partitions are read from, and starts reading. Tried again while brokers do not answer.
+    fn settle(&mut self, partitions: &TopicPartitionList) -> Result<(), FatalError> {
+        let positions = match start_positions::of_assigned(self.consumer, partitions, &self.setup.plan) {
+            Ok(positions) => positions,
+            Err(error) => {
+                tracing::warn!(task = self.setup.number, %error, "start positions not known yet, asking again");
+                self.unsettled = Some(partitions.clone());
+                std::thread::sleep(Duration::from_millis(100));
+                return Ok(());
+            }
+        };
+        for lost in &positions.lost {
+            let (committed, first) = (lost.committed, lost.first);
+            occurrence::position_gone(self.setup.number, &lost.kafka_topic, lost.partition, committed, first);
+            self.lag.stopped(&lost.kafka_topic, lost.partition, committed, lost.end);
+        }
+        if let Err(error) = self.consumer.assign(&positions.readable) {
+            tracing::warn!(task = self.setup.number, %error, "assignment refused by the client, rejoining the group");
+            return self.rejoin();
+        }
+        for element in positions.readable.elements() {
+            let position = element.offset().to_raw().unwrap_or(0);
+            self.lag.assigned(element.topic(), element.partition(), position);
+        }
+        if self.paused {
+            self.consumer.pause();
+        } else if !self.trouble.is_waiting() {
+            self.enter(TaskState::Running);
+        }
+        self.show_assignment();
+        Ok(())
+    }
+
+    /// Gives up the assignment and joins anew: the way out of a state that the client does not leave by itself.
+    ///
+    /// The backlog stays until the client says that the partitions go: records that it still hands out until then
+    /// must not be committed over those before them.
+    pub(super) fn rejoin(&mut self) -> Result<(), FatalError> {
+        self.consumer.unsubscribe();
+        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        self.consumer.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))
+    }
+
+    /// The client has stopped fetching a partition, because what it would fetch next is not there. A partition whose
+    /// committed position is gone stands still, the others go on. If none is gone, the client was ahead of a partition
+    /// that was cut back: it is read anew from what is committed.
+    pub(super) fn mend_lost_positions(&mut self) -> Result<(), FatalError> {
+        let task = self.setup.number;
+        let read: Vec<_> =
+            self.lag.read().map(|(kafka_topic, partition, at)| (kafka_topic.to_owned(), partition, at)).collect();
+        let mut found = false;
+        for (kafka_topic, partition, committed) in read {
+            match self.consumer.watermarks(&kafka_topic, partition, WATERMARKS) {
+                Ok((first, end)) if !(first..=end).contains(&committed) => {
+                    found = true;
+                    occurrence::position_gone(task, &kafka_topic, partition, committed, first);
+                    self.lag.stopped(&kafka_topic, partition, committed, end);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(task, kafka_topic, partition, %error, "the end of a partition is not known");
+                }
+            }
+        }
+        if found {
+            return Ok(());
+        }
+        tracing::warn!(task, "a fetch position no longer exists, rejoining the group");
+        self.rejoin()
+    }
+
+    fn show_assignment(&self) {
+        self.status().assigned(self.consumer.assignment().count());
+        tracing::debug!(task = self.setup.number, at_ms = wall_clock_ms(), "assignment settled");
+    }
+}

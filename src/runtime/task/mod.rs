@@ -1,0 +1,384 @@
+//! One task: a consumer, a transactional producer, and the loop between them. Synchronous, on a thread of its own.
+//!
+//! ```text
+//! Starting --producer initialised--> Joining --first assignment--> Running <-------------------+
+//!                                                                   |  |                       |
+//!                                             brokers do not answer |  | destination refuses   |
+//!                                                                   v  v                       |
+//!                                                                Paused, Blocked --it goes on--+
+//! any of them --stop--> Stopping (commit what is processed, leave the group) --> Stopped
+//! ```
+//!
+//! The parts: `group` answers the group's events, `attempt` processes and commits one batch, `recovery` mends the
+//! producer and settles what a commit of unknown outcome did. The loop here only gathers and decides whose turn it is.
+
+mod attempt;
+mod group;
+mod recovery;
+mod refusal;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::backlog::Backlog;
+use super::errors::FatalError;
+use super::lag::{InHand, LagBoard};
+use super::ledger::{Ledger, Offsets};
+use super::limits::SharedLimits;
+use super::stop::StopSignal;
+use crate::config::settings::Settings;
+use crate::domain::pipeline::Pipeline;
+use crate::domain::plan::Plan;
+use crate::domain::refusals::Refusals;
+use crate::domain::tally::Tally;
+use crate::kafka::client_options::{self, ClientIdentity};
+use crate::kafka::consumer::TaskConsumer;
+use crate::kafka::producer::IdleProducer;
+use crate::ops::status::{Status, TaskState, TaskStatus};
+use crate::telemetry::occurrence::BatchMetrics;
+use crate::telemetry::{EndToEnd, PlanMetrics};
+
+/// How long an idle task waits for a record before it looks at its clock and the stop signal again.
+const IDLE_POLL: Duration = Duration::from_millis(100);
+
+/// Everything that a task needs to run.
+#[derive(Clone)]
+pub struct TaskSetup {
+    /// Its number, from 0.
+    pub number: usize,
+    /// Who it is to the brokers.
+    pub identity: ClientIdentity,
+    /// The deployment settings.
+    pub settings: Arc<Settings>,
+    /// What runs.
+    pub plan: Arc<Plan>,
+    /// How large an output may be.
+    pub limits: Arc<SharedLimits>,
+    /// Where it shows what it is doing.
+    pub status: Arc<Status>,
+    /// What ends it.
+    pub stop: StopSignal,
+}
+
+/// Runs a task until it is stopped.
+///
+/// # Errors
+/// See [`FatalError`]; everything else is waited for.
+pub fn run(setup: TaskSetup) -> Result<(), FatalError> {
+    let consumer = TaskConsumer::new(&client_options::consumer(&setup.settings, &setup.identity))
+        .map_err(FatalError::ClientConfiguration)?;
+    let ended = Task::new(&setup, &consumer).run();
+    setup.status.task(setup.number).enter(TaskState::Stopping);
+    // Leaves the group: its partitions are others' at once, not after the session's time-out.
+    drop(consumer);
+    setup.status.task(setup.number).enter(TaskState::Stopped);
+    ended
+}
+
+/// A running task.
+struct Task<'c> {
+    setup: &'c TaskSetup,
+    consumer: &'c TaskConsumer,
+    producer_config: ClientConfig,
+    /// `None` between the loss of a producer and the making of the next.
+    producer: Option<IdleProducer>,
+    pipeline: Pipeline,
+    /// Which limits the pipeline keeps.
+    limits_version: u64,
+    backlog: Backlog<BorrowedMessage<'c>>,
+    ledger: Ledger,
+    lag: LagBoard,
+    /// Partitions that came and could not be settled yet, because brokers did not answer.
+    unsettled: Option<TopicPartitionList>,
+    paused: bool,
+    /// Since when brokers have been away.
+    away_since: Option<Instant>,
+    trouble: Trouble,
+    /// Destinations whose notifications are dead-lettered for now, and until when.
+    dead_lettered: Refusals,
+    dead_lettered_until: Option<Instant>,
+    batch_metrics: BatchMetrics,
+    plan_metrics: PlanMetrics,
+    end_to_end: EndToEnd,
+}
+
+/// What went wrong with the records at the front of the backlog, and how carefully they are tried again.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Attempts that failed one after the other.
+    failures: u32,
+    /// Of these, attempts in which a broker refused an output for good.
+    refused: u32,
+    /// At the most so many records in the next attempt; 1 means that every output is waited for on its own.
+    limit: Option<usize>,
+    /// What the first record's outputs met.
+    refusals: Refusals,
+    /// The destination that is waited for.
+    blocked: Option<usize>,
+    /// Whether the dead letters' Kafka topic is waited for.
+    dead_letters_blocked: bool,
+    /// When this task's producer was fenced.
+    fenced: Vec<Instant>,
+}
+
+impl Trouble {
+    fn is_careful(&self) -> bool {
+        self.limit == Some(1)
+    }
+
+    /// Whether the last attempt failed in a way that only others can mend.
+    fn is_waiting(&self) -> bool {
+        self.failures > 1 || self.blocked.is_some() || self.dead_letters_blocked
+    }
+}
+
+impl<'c> Task<'c> {
+    fn new(setup: &'c TaskSetup, consumer: &'c TaskConsumer) -> Self {
+        let plan = &setup.plan;
+        Self {
+            setup,
+            consumer,
+            producer_config: client_options::producer_within(&setup.settings, &setup.identity, smallest_limit(setup)),
+            producer: None,
+            // Looked at before the limits: should they change in between, they are taken once more.
+            limits_version: setup.limits.version(),
+            pipeline: Pipeline::new(Arc::clone(plan), setup.limits.newest()),
+            backlog: Backlog::default(),
+            ledger: Ledger::new(plan),
+            lag: LagBoard::default(),
+            unsettled: None,
+            paused: false,
+            away_since: None,
+            trouble: Trouble::default(),
+            dead_lettered: Refusals::NONE,
+            dead_lettered_until: None,
+            batch_metrics: BatchMetrics::new(),
+            plan_metrics: PlanMetrics::new(plan),
+            end_to_end: EndToEnd::new(),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), FatalError> {
+        self.make_producer()?;
+        if self.stopping() {
+            return Ok(());
+        }
+        self.enter(TaskState::Joining);
+        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        self.consumer.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))?;
+        while !self.stopping() {
+            self.status().beat();
+            self.gather()?;
+            if self.stopping() {
+                break;
+            }
+            if !self.backlog.is_empty() {
+                self.attempt()?;
+            }
+            if self.ledger.due().is_some_and(|due| Instant::now() >= due) {
+                self.commit_ledger()?;
+            }
+        }
+        self.enter(TaskState::Stopping);
+        self.try_to_commit_ledger();
+        Ok(())
+    }
+
+    /// Takes records until the batch is full, its first record has waited long enough, or there is something else to
+    /// do. Records that stand in the backlog already are tried again at once; the group is served all the same.
+    fn gather(&mut self) -> Result<(), FatalError> {
+        if self.is_full() {
+            // Records that cannot be got done wait at the broker, not here: the group is served, nothing is fetched.
+            self.show_running();
+            return self.poll(Duration::ZERO);
+        }
+        self.resume()?;
+        let batch = &self.setup.settings.batch;
+        let idle_until = Instant::now() + IDLE_POLL;
+        let mut full_at = (!self.backlog.is_empty()).then(Instant::now);
+        loop {
+            let wait = full_at.unwrap_or(idle_until).saturating_duration_since(Instant::now());
+            let before = self.backlog.len();
+            self.poll(wait)?;
+            if self.is_full() || self.stopping() {
+                return Ok(());
+            }
+            if full_at.is_none() && !self.backlog.is_empty() {
+                full_at = Some(Instant::now() + batch.linger);
+            }
+            let came = self.backlog.len() > before;
+            if !came && Instant::now() >= full_at.unwrap_or(idle_until) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the backlog holds a batch.
+    fn is_full(&self) -> bool {
+        let batch = &self.setup.settings.batch;
+        self.backlog.len() >= batch.max_records || self.backlog.bytes() >= batch.max_bytes
+    }
+
+    /// One look at the consumer: at the most one record, and everything that the group has to say.
+    fn poll(&mut self, wait: Duration) -> Result<(), FatalError> {
+        match self.consumer.poll(wait) {
+            Some(Ok(record)) => self.backlog.push(record),
+            Some(Err(error)) => self.consumer_error(error)?,
+            None => {}
+        }
+        self.serve_group()
+    }
+
+    /// Lets time pass without an open transaction: partitions paused, the consumer polled, so that the membership
+    /// holds. Ends early when the process stops.
+    fn rest(&mut self, time: Duration) -> Result<(), FatalError> {
+        if !self.paused {
+            self.consumer.pause();
+            self.paused = true;
+        }
+        let until = Instant::now() + time;
+        while !self.stopping() {
+            self.status().beat();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            // A record that was on its way joins the backlog behind the others.
+            self.poll(left.min(IDLE_POLL))?;
+        }
+        Ok(())
+    }
+
+    /// Fetches again after a rest.
+    fn resume(&mut self) -> Result<(), FatalError> {
+        if self.paused {
+            if let Err(error) = self.consumer.resume() {
+                tracing::warn!(task = self.setup.number, %error, "partitions could not be resumed, rejoining the group");
+                self.rejoin()?;
+            }
+            self.paused = false;
+        }
+        self.show_running();
+        Ok(())
+    }
+
+    /// A task that waits for brokers or a destination is not running again before something was committed.
+    fn show_running(&self) {
+        if self.unsettled.is_none() && self.status().has_joined() && !self.trouble.is_waiting() {
+            self.enter(TaskState::Running);
+        }
+    }
+
+    /// An error that the consumer reports instead of a record.
+    fn consumer_error(&mut self, error: KafkaError) -> Result<(), FatalError> {
+        let task = self.setup.number;
+        match &error {
+            KafkaError::MessageConsumptionFatal(_) => return Err(self.consumer_failed(error)),
+            KafkaError::MessageConsumption(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                return Err(self.consumer_failed(error));
+            }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                self.mend_lost_positions()?;
+            }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded) => {
+                tracing::warn!(task, "the consumer was not polled in time, its partitions went to others");
+            }
+            KafkaError::PartitionEOF(_) => {}
+            // The client's context says it.
+            KafkaError::MessageConsumption(code) if client_options::is_about_connections(*code) => {}
+            _ => tracing::warn!(task, %error, "the consumer reports an error"),
+        }
+        Ok(())
+    }
+
+    fn consumer_failed(&self, cause: KafkaError) -> FatalError {
+        FatalError::Consumer { group: self.setup.settings.application_id.clone(), cause }
+    }
+
+    /// Publishes the lag when the client has new statistics: once a second.
+    fn publish_lag(&mut self) {
+        let Some(positions) = self.consumer.take_positions() else { return };
+        self.lag.publish_stopped(Instant::now(), wall_clock_ms());
+        if self.paused {
+            self.publish_lag_while_paused();
+            return;
+        }
+        let backlog = &self.backlog;
+        let in_hand = |kafka_topic: &str, partition: i32| in_hand(backlog, kafka_topic, partition);
+        self.lag.publish(&positions, in_hand, Instant::now(), wall_clock_ms());
+    }
+
+    /// While nothing is fetched, the statistics stand still: the ends are asked for.
+    fn publish_lag_while_paused(&mut self) {
+        if self.away_since.is_some() {
+            return;
+        }
+        let partitions: Vec<_> =
+            self.lag.read().map(|(kafka_topic, partition, _)| (kafka_topic.to_owned(), partition)).collect();
+        for (kafka_topic, partition) in partitions {
+            // Short: without an answer the lag stays what it was.
+            let Ok((_, end)) = self.consumer.watermarks(&kafka_topic, partition, IDLE_POLL) else { return };
+            let hand = in_hand(&self.backlog, &kafka_topic, partition);
+            self.lag.publish_end(&kafka_topic, partition, end, hand, Instant::now(), wall_clock_ms());
+        }
+    }
+
+    /// Everything in these positions is committed: the counts become metrics.
+    fn committed(&mut self, offsets: &Offsets, tally: &Tally) {
+        self.plan_metrics.publish(&self.ledger.tally);
+        self.plan_metrics.publish(tally);
+        self.lag.committed(&self.ledger.offsets);
+        self.lag.committed(offsets);
+        self.end_to_end.committed(wall_clock_ms());
+        self.ledger.clear(&self.setup.plan);
+    }
+
+    /// Takes over limits that have changed while the task runs.
+    fn follow_limits(&mut self) {
+        let version = self.setup.limits.version();
+        if version != self.limits_version {
+            self.limits_version = version;
+            self.pipeline = Pipeline::new(Arc::clone(&self.setup.plan), self.setup.limits.newest());
+        }
+    }
+
+    fn status(&self) -> &TaskStatus {
+        self.setup.status.task(self.setup.number)
+    }
+
+    fn enter(&self, state: TaskState) {
+        self.status().enter(state);
+    }
+
+    fn stopping(&self) -> bool {
+        self.setup.stop.is_stopped()
+    }
+}
+
+/// The smallest limit of the Kafka topics that are written to, where they are known.
+fn smallest_limit(setup: &TaskSetup) -> usize {
+    let destinations = setup.plan.destinations.iter().map(|destination| &destination.kafka_topic);
+    let written = destinations.chain([&setup.plan.dead_letter_kafka_topic]);
+    let limits = setup.limits.newest();
+    written.map(|kafka_topic| limits.of(kafka_topic)).min().unwrap_or(usize::MAX)
+}
+
+/// What the backlog holds of a partition.
+fn in_hand(backlog: &Backlog<BorrowedMessage<'_>>, kafka_topic: &str, partition: i32) -> InHand {
+    let mut hand = InHand::default();
+    for record in backlog.iter().filter(|record| record.partition() == partition && record.topic() == kafka_topic) {
+        hand.records += 1;
+        hand.oldest_ms = hand.oldest_ms.or_else(|| record.timestamp().to_millis());
+    }
+    hand
+}
+
+/// Milliseconds since 1970-01-01 UTC; only for latency and lag, never for what is sent.
+fn wall_clock_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
