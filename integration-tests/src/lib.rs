@@ -1,1 +1,14 @@
 //! What the end-to-end tests, the demo and the benchmarks share.
+//!
+//! [`kafka`] starts a real Apache Kafka and talks to it, [`service`] runs `fhir-fanout` as a process of its own,
+//! [`oracle`] tells from the outside whether what came out is what had to come out. [`process`] sees to it that
+//! nothing outlives the process that started it, and [`wait`] waits on conditions, never on time. [`events`] makes
+//! sample hospital events;
+
+pub mod events;
+pub mod kafka;
+pub mod oracle;
+pub mod process;
+pub mod scene;
+pub mod service;
+pub mod wait;

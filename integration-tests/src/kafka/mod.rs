@@ -1,0 +1,30 @@
+//! A real Apache Kafka on loopback, and what tests say to it and ask of it.
+//!
+//! ```text
+//! artifacts (Maven Central, once) -> node (one Java process) -> cluster (1 or 3 nodes)
+//!                                                                 |- admin: Kafka topics, offsets, groups
+//!                                                                 |- produce: plain and transactional
+//!                                                                 `- read: to the end, at either isolation level
+//! ```
+//!
+//! Ports are free ones, data lies in temporary folders, and nothing survives the process, however it ends.
+
+pub mod admin;
+pub mod artifacts;
+pub mod cluster;
+pub mod node;
+pub mod produce;
+pub mod read;
+
+pub use admin::Admin;
+pub use cluster::{ClusterOptions, KafkaCluster, free_port, shared};
+pub use node::Node;
+pub use produce::{Position, Producer, Record};
+pub use read::{Isolation, ReadRecord};
+
+/// A name that nobody else has: `<name>-<8 random digits>`.
+#[must_use]
+pub fn unique(name: &str) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("{name}-{}", &id[..8])
+}
