@@ -1,0 +1,17 @@
+# Two commands for newcomers; everything else is plain Cargo (see CONTRIBUTING.md).
+#
+#   make demo          a real Kafka, sample hospital events, the service, and what arrived; until Ctrl-C
+#   make demo ONCE=1   the same, and ends by itself
+#   make test          all tests, against a real Kafka that they start themselves
+#   make check-tools   only checks (and, as root on Debian or Ubuntu, installs) what the build and the tests need
+
+.PHONY: demo test check-tools
+
+demo: check-tools
+	cargo demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: check-tools
+	cargo test --workspace
+
+check-tools:
+	@sh scripts/check-tools.sh
