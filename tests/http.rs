@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use fhir_fanout::ops::server::{self, Server, ServerError};
@@ -13,6 +13,12 @@ use fhir_fanout::telemetry::{MetricKind, Telemetry, TelemetryError, occurrence, 
 fn telemetry() -> Telemetry {
     static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
     TELEMETRY.get_or_init(|| Telemetry::install().expect("the first recorder")).clone()
+}
+
+/// Reading the page sets the gauges of the tasks, which are the whole process's too: one reader at a time.
+fn alone_with_metrics() -> MutexGuard<'static, ()> {
+    static READERS: Mutex<()> = Mutex::new(());
+    READERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn any_port() -> SocketAddr {
@@ -89,6 +95,7 @@ fn live_until_a_task_ends_by_itself() {
 
 #[test]
 fn the_metrics_page_is_whole_and_follows_lag_and_tasks() {
+    let _alone = alone_with_metrics();
     let status = running(3);
     let server = started(&status);
     occurrence::lag("fhir.changes", 0, 12, 1.5);
@@ -130,6 +137,7 @@ fn assert_parses(page: &str) {
 
 #[test]
 fn other_paths_and_methods_are_refused() {
+    let _alone = alone_with_metrics();
     let server = started(&running(1));
     assert_eq!(ask(&server, "GET", "/").code, 200);
     assert!(ask(&server, "GET", "/").body.contains("href=\"/metrics\""));
@@ -155,6 +163,7 @@ fn an_address_in_use_is_an_error_that_names_it() {
 
 #[test]
 fn clients_that_neither_speak_nor_read_do_not_hold_up_the_stop() {
+    let _alone = alone_with_metrics();
     let server = started(&running(1));
     let silent = TcpStream::connect(server.address()).expect("the server listens");
     let greedy = asks_and_never_reads(server.address());
