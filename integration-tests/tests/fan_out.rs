@@ -1,7 +1,7 @@
 //! What comes out of what goes in, through the real service: notifications, keys, headers, dead letters.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use integration_tests::kafka::{Position, Record, shared};
+use integration_tests::kafka::{Position, Producer, Record, shared, unique};
 use integration_tests::oracle::expected::What;
 use integration_tests::oracle::{Content, DeadLetter, EventId, ExpectedOutput, Notification, check};
 use integration_tests::scene::{Hospital, Scene};
@@ -278,4 +278,20 @@ fn an_output_that_its_kafka_topic_refuses_is_a_dead_letter_and_the_others_go_out
         counted.is_some_and(|counted| (counted - f64::from(u32::try_from(wanted).unwrap())).abs() < 0.5)
     })
     .unwrap();
+}
+
+#[test]
+fn what_a_publisher_aborts_is_never_said() {
+    let mut hospital = Hospital::new(shared(), 1).unwrap();
+    hospital.produce(1, 20, 10).unwrap();
+    let publisher = Producer::transactional(shared(), &unique("publisher")).unwrap();
+    let matching = Record::new(
+        r#"{"interaction":"create","resource":{"resourceType":"Observation","id":"never","status":"final","subject":{"reference":"Patient/p"}}}"#,
+    );
+    publisher.begin().unwrap();
+    publisher.send(&hospital.scene.ingest, &vec![matching.partition(0); 5]).unwrap();
+    publisher.abort().unwrap();
+    hospital.produce(2, 20, 10).unwrap();
+    let _service = hospital.spec.start().unwrap();
+    hospital.verdict().unwrap().assert_clean();
 }
