@@ -53,7 +53,7 @@ fn kill_with_open_transaction(mut service: Service, hospital: &mut Hospital<'_>,
             return;
         }
         before = results(hospital);
-        hospital.produce(seed * 1_000 + attempt, 300, 500).unwrap();
+        hospital.produce(seed * 1_000 + attempt, 1_000, 500).unwrap();
         service.resume().unwrap();
     }
     panic!("{ATTEMPTS} moments were tried, and in none a transaction was open");

@@ -258,7 +258,10 @@ fn seen(hospital: &Hospital<'_>) -> i64 {
 fn freeze_with_open_transaction(service: &mut Service, hospital: &mut Hospital<'_>) {
     for attempt in 1..=ATTEMPTS {
         let before = seen(hospital);
-        hospital.produce(1_000 + attempt, 300, 200).unwrap();
+        // Behind its back, so that it has many batches to do when it is looked at after the first.
+        service.pause().unwrap();
+        hospital.produce(1_000 + attempt, 1_000, 200).unwrap();
+        service.resume().unwrap();
         wait_for_progress(before, hospital, service);
         service.pause().unwrap();
         let (scene, results) = (&hospital.scene, hospital.scene.kafka_topic("results"));
