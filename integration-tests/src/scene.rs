@@ -8,6 +8,7 @@ use crate::kafka::{Admin, Isolation, KafkaCluster, Position, Producer, ReadRecor
 use crate::oracle::workload::{Facts, Rule, Workload, expected};
 use crate::oracle::{Content, ExpectedOutput, History, Scope};
 use crate::service::ServiceSpec;
+use crate::wait;
 
 /// How long a run may take until everything is through, on a machine under load.
 pub const THROUGH_WITHIN: Duration = Duration::from_secs(90);
@@ -152,6 +153,20 @@ impl<'c> Hospital<'c> {
         let positions = self.scene.produce(&records).context("the workload was not produced")?;
         self.expected.extend(expected(&facts, &positions, &self.rules));
         Ok(())
+    }
+
+    /// Waits until the members of the group hold these numbers of partitions.
+    ///
+    /// # Errors
+    /// When they do not in time.
+    pub fn wait_for_shares(&self, shares: &[usize], within: Duration) -> anyhow::Result<()> {
+        wait::until_ok(&format!("shares of {shares:?} partitions"), within, || {
+            let assignments = self.scene.admin.assignments(self.spec.group(), &self.scene.ingest)?;
+            let mut held: Vec<usize> = assignments.values().map(Vec::len).collect();
+            held.sort_unstable();
+            anyhow::ensure!(held == shares, "the shares are {held:?}");
+            Ok(())
+        })
     }
 
     /// Its spec with more at the end of `topics.yaml`.

@@ -60,14 +60,14 @@ fn a_zombie_that_wakes_with_its_transaction_timed_out_rebuilds_and_goes_on() {
     let mut zombie = hospital.spec.start().unwrap();
     freeze_with_open_transaction(&mut zombie, &mut hospital);
     let mut successor = hospital.spec.start().unwrap();
-    wait_for_shares(&hospital, &[2]);
+    hospital.wait_for_shares(&[2], WITHIN).unwrap();
     let results = hospital.scene.kafka_topic("results");
     hospital.scene.admin.wait_settled(results, WITHIN).unwrap();
     let before = seen(&hospital);
     hospital.produce(2, 1_000, 200).unwrap();
     wait_for_progress(before, &hospital, &mut successor);
     zombie.resume().unwrap();
-    wait_for_shares(&hospital, &[1, 1]);
+    hospital.wait_for_shares(&[1, 1], WITHIN).unwrap();
     hospital.produce(3, 1_000, 200).unwrap();
     hospital.verdict().unwrap().assert_clean();
     assert_eq!(zombie.exit_status().unwrap(), None, "a woken zombie rebuilds and goes on");
@@ -289,16 +289,4 @@ fn wait_for_blocked(service: &Service, tasks: f64) {
             metrics.sum("fanout_destination_blocked", &[("destination", "forms")]) == Some(tasks)
         })
         .unwrap();
-}
-
-fn wait_for_shares(hospital: &Hospital<'_>, shares: &[usize]) {
-    let scene = &hospital.scene;
-    wait::until_ok(&format!("shares of {shares:?} partitions"), WITHIN, || {
-        let assignments = scene.admin.assignments(hospital.spec.group(), &scene.ingest)?;
-        let mut held: Vec<usize> = assignments.values().map(Vec::len).collect();
-        held.sort_unstable();
-        anyhow::ensure!(held == shares, "the shares are {held:?}");
-        Ok(())
-    })
-    .unwrap();
 }

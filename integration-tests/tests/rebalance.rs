@@ -16,11 +16,11 @@ fn a_second_instance_takes_its_share_and_gives_it_back() {
     hospital.produce(1, 4_000, 200).unwrap();
     let mut first = hospital.spec.start().unwrap();
     let mut second = hospital.spec.spawn().unwrap();
-    wait_for_shares(&hospital, &[2, 2]);
+    hospital.wait_for_shares(&[2, 2], WITHIN).unwrap();
     hospital.produce(2, 4_000, 200).unwrap();
     let (status, _) = second.sigterm().unwrap();
     assert_eq!(status.code(), Some(0));
-    wait_for_shares(&hospital, &[4]);
+    hospital.wait_for_shares(&[4], WITHIN).unwrap();
     hospital.produce(3, 1_000, 200).unwrap();
     hospital.verdict().unwrap().assert_clean();
     assert_eq!(first.sigterm().unwrap().0.code(), Some(0));
@@ -33,7 +33,7 @@ fn an_instance_that_vanishes_leaves_nothing_undone() {
     hospital.produce(1, 2_000, 200).unwrap();
     let _first = hospital.spec.start().unwrap();
     let mut second = hospital.spec.spawn().unwrap();
-    wait_for_shares(&hospital, &[2, 2]);
+    hospital.wait_for_shares(&[2, 2], WITHIN).unwrap();
     hospital.produce(2, 3_000, 200).unwrap();
     second.kill9().unwrap();
     hospital.produce(3, 1_000, 200).unwrap();
@@ -48,10 +48,10 @@ fn a_frozen_instance_that_wakes_up_doubles_nothing_and_goes_on() {
     let mut zombie = hospital.spec.start().unwrap();
     zombie.pause().unwrap();
     let _successor = hospital.spec.start().unwrap();
-    wait_for_shares(&hospital, &[2]);
+    hospital.wait_for_shares(&[2], WITHIN).unwrap();
     hospital.produce(2, 2_000, 200).unwrap();
     zombie.resume().unwrap();
-    wait_for_shares(&hospital, &[1, 1]);
+    hospital.wait_for_shares(&[1, 1], WITHIN).unwrap();
     hospital.produce(3, 1_000, 200).unwrap();
     hospital.verdict().unwrap().assert_clean();
     assert_eq!(zombie.exit_status().unwrap(), None, "a woken zombie rebuilds and goes on");
@@ -77,17 +77,4 @@ fn of_two_processes_with_one_instance_id_one_gives_up_and_nothing_is_doubled() {
     let log = if ended[0].is_some() { one.log() } else { other.log() };
     assert!(log.contains("instance"), "it says what to look for: {log}");
     hospital.verdict().unwrap().assert_clean();
-}
-
-/// Waits until the members of the group hold these numbers of partitions.
-fn wait_for_shares(hospital: &Hospital<'_>, shares: &[usize]) {
-    let scene = &hospital.scene;
-    wait::until_ok(&format!("shares of {shares:?} partitions"), WITHIN, || {
-        let assignments = scene.admin.assignments(hospital.spec.group(), &scene.ingest)?;
-        let mut held: Vec<usize> = assignments.values().map(Vec::len).collect();
-        held.sort_unstable();
-        anyhow::ensure!(held == shares, "the shares are {held:?}");
-        Ok(())
-    })
-    .unwrap();
 }
