@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::kafka::{KafkaCluster, free_port, unique};
 use crate::process::{Child, watchdog};
+use crate::proxy::Link;
 use crate::wait;
 
 pub mod binary;
@@ -45,6 +46,12 @@ impl ServiceSpec {
             environment: BTreeMap::new(),
         };
         spec.setting("KAFKA__BOOTSTRAP_SERVERS", cluster.bootstrap_servers()).setting("TASKS", "1")
+    }
+
+    /// Speaking with the brokers through this link only.
+    #[must_use]
+    pub fn through(self, link: &Link) -> Self {
+        self.setting("KAFKA__BOOTSTRAP_SERVERS", link.bootstrap_servers())
     }
 
     /// With a setting of the environment: `setting("BATCH__MAX_RECORDS", "10")`.
