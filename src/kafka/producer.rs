@@ -97,9 +97,9 @@ pub struct OpenTransaction {
 }
 
 /// How an attempt to commit ended, when it did not succeed.
-pub enum CommitFailure {
+pub enum CommitFailure<T = OpenTransaction> {
     /// Certainly not committed; the transaction is still open and must be aborted.
-    NotCommitted(OpenTransaction, Cause),
+    NotCommitted(T, Cause),
     /// Certainly not committed, and the producer is of no use any more.
     ProducerBroken(Cause),
     /// The end of the transaction was asked for; nobody can say from here whether it happened. The producer is gone.
@@ -226,19 +226,19 @@ impl OpenTransaction {
         self.client.context().failures().clone()
     }
 
-    /// Adds the offsets and commits. All outputs must have been delivered ([`OpenTransaction::deliver`]).
+    /// Puts the offsets into the transaction. All outputs must have been delivered ([`OpenTransaction::deliver`]).
     ///
     /// # Errors
-    /// See [`CommitFailure`].
-    pub fn commit(
+    /// See [`CommitFailure`]; the outcome is never unknown here.
+    pub fn send_offsets(
         self,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
         deadline: Instant,
-    ) -> Result<IdleProducer, CommitFailure> {
+    ) -> Result<Self, CommitFailure> {
         loop {
             match self.client.send_offsets_to_transaction(offsets, group, remaining(deadline)) {
-                Ok(()) => break,
+                Ok(()) => return Ok(self),
                 Err(error) => {
                     let cause = fatal_or(&self.client, &error);
                     match cause.consequence {
@@ -253,6 +253,13 @@ impl OpenTransaction {
                 }
             }
         }
+    }
+
+    /// Commits. The offsets must have been taken ([`OpenTransaction::send_offsets`]).
+    ///
+    /// # Errors
+    /// See [`CommitFailure`].
+    pub fn commit(self, deadline: Instant) -> Result<IdleProducer, CommitFailure> {
         loop {
             match self.client.commit_transaction(remaining(deadline)) {
                 Ok(()) => return Ok(IdleProducer { client: self.client }),
