@@ -58,6 +58,13 @@ impl ClusterOptions {
         Self { heap_mb: 1024, short_lived: false, ..Self::default() }
     }
 
+    /// The same for time-outs of a second or two: it takes them, and ends transactions that exceed theirs soon.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        self.with("group.min.session.timeout.ms", "1000")
+            .with("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500")
+    }
+
     /// The same with one broker option more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
