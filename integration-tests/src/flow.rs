@@ -85,9 +85,9 @@ impl Flow<'_> {
         let before = self.published_everywhere(partitions)?;
         wait::until(&format!("outputs of the partitions {partitions:?}"), FLOWS_WITHIN, || {
             let seen = lock(&self.seen);
-            partitions
-                .iter()
-                .all(|partition| seen.iter().rev().any(|one| one.partition == *partition && one.offset > before[partition]))
+            partitions.iter().all(|partition| {
+                seen.iter().rev().any(|one| one.partition == *partition && one.offset > before[partition])
+            })
         })
     }
 

@@ -113,10 +113,14 @@ fn a_stop_under_full_load_ends_in_time_with_nothing_left_uncommitted() {
     let mut hospital = Hospital::new(cluster(), 4).unwrap();
     hospital.spec = hospital.spec.clone().setting("TASKS", "2");
     // Far more than it can do until it is told to stop, in its default batches.
-    hospital.produce(1, 40_000, 500).unwrap();
+    hospital.produce(1, 8_000, 500).unwrap();
     for stop in 1..=STOPS {
-        let before = outputs(&hospital.scene);
         let mut service = hospital.spec.start().unwrap();
+        if stop > 1 {
+            // The first stop meets the group while its members still join.
+            hospital.wait_for_shares(&[2, 2], WITHIN).unwrap();
+        }
+        let before = outputs(&hospital.scene);
         wait::until("outputs under full load", WITHIN, || {
             assert_eq!(service.exit_status().unwrap(), None);
             outputs(&hospital.scene) > before

@@ -54,14 +54,23 @@ pub struct Positions {
 ///
 /// With members, the broker refuses positions from outside the group; the members then settle their own partitions.
 ///
+/// A group that has positions is not new, whatever a transaction does to them: one that an instance left open when it
+/// died is not waited for here, since this very process ends it when it takes over the transactional id.
+///
 /// # Errors
 /// When the brokers do not answer in time: ask again.
 pub fn settle_new_group(settings: &Settings, plan: &Plan) -> KafkaResult<()> {
     let client: BaseConsumer<InquirerContext> =
         client_options::inquirer(settings).create_with_context(InquirerContext)?;
+    let hasty: BaseConsumer<InquirerContext> =
+        client_options::hasty_inquirer(settings).create_with_context(InquirerContext)?;
     for ingest in &plan.ingest {
         let all = partitions_of(&client, &ingest.kafka_topic)?;
         if all.count() == 0 {
+            continue;
+        }
+        let standing = committed(&hasty, all.clone(), ANSWER)?;
+        if standing.elements().iter().any(|element| offset_of(element.offset()).is_some()) {
             continue;
         }
         let committed = committed(&client, all.clone(), ANSWER)?;
