@@ -19,7 +19,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::kafka::{KafkaCluster, Producer};
+use crate::kafka::{Isolation, KafkaCluster, Producer};
 use crate::oracle::ExpectedOutput;
 use crate::oracle::history::parse_source;
 use crate::oracle::workload::Rule;
@@ -83,12 +83,33 @@ impl Flow<'_> {
     /// When they stand still.
     pub fn wait_flowing(&self, partitions: &[i32]) -> anyhow::Result<()> {
         let before = self.published_everywhere(partitions)?;
-        wait::until(&format!("outputs of the partitions {partitions:?}"), FLOWS_WITHIN, || {
-            let seen = lock(&self.seen);
-            partitions.iter().all(|partition| {
-                seen.iter().rev().any(|one| one.partition == *partition && one.offset > before[partition])
-            })
-        })
+        let waited = wait::until(&format!("outputs of the partitions {partitions:?}"), FLOWS_WITHIN, || {
+            let seen = self.seen_ends();
+            partitions.iter().all(|partition| seen.get(partition).is_some_and(|offset| *offset > before[partition]))
+        });
+        waited.with_context(|| self.whereabouts(&before))
+    }
+
+    /// The newest source offset of each ingest partition of which an output was seen.
+    fn seen_ends(&self) -> BTreeMap<i32, i64> {
+        let mut ends = BTreeMap::new();
+        for one in lock(&self.seen).iter() {
+            let end = ends.entry(one.partition).or_insert(one.offset);
+            *end = one.offset.max(*end);
+        }
+        ends
+    }
+
+    /// Where everything stands, for a failure's message.
+    fn whereabouts(&self, before: &BTreeMap<i32, i64>) -> String {
+        let published = lock(&self.published).clone();
+        let mut text = format!("waited for {before:?}, published {published:?}, seen {:?}", self.seen_ends());
+        for kafka_topic in &self.scene.destinations {
+            let ends = |isolation| self.scene.admin.end_offsets(kafka_topic, isolation).ok();
+            let (stable, high) = (ends(Isolation::ReadCommitted), ends(Isolation::ReadUncommitted));
+            text.push_str(&format!("\n{kafka_topic}: stable {stable:?}, high {high:?}"));
+        }
+        text
     }
 
     /// The longest pause of each partition since then. Waits until outputs of records flow that are published from now

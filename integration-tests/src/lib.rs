@@ -13,6 +13,7 @@ pub mod kafka;
 pub mod moment;
 pub mod oracle;
 pub mod process;
+pub mod reader;
 pub mod scene;
 pub mod service;
 pub mod wait;
