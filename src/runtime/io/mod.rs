@@ -19,6 +19,8 @@ use crate::kafka::producer::{CommitFailure, DeliveryFailure};
 use crate::kafka::start_positions::Positions;
 
 pub mod kafka;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 /// All that a task touches.
 pub trait TaskIo {

@@ -14,6 +14,8 @@
 
 mod attempt;
 mod group;
+#[cfg(test)]
+mod model;
 mod recovery;
 mod refusal;
 
