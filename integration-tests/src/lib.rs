@@ -3,9 +3,10 @@
 //! [`kafka`] starts a real Apache Kafka and talks to it, [`service`] runs `fhir-fanout` as a process of its own,
 //! [`oracle`] tells from the outside whether what came out is what had to come out. [`process`] sees to it that
 //! nothing outlives the process that started it, and [`wait`] waits on conditions, never on time. [`events`] makes
-//! sample hospital events; [`demo`] and [`mod@bench`] are the programs that use all of it.
+//! sample hospital events; [`demo`], [`mod@bench`] and [`chaos`] are the programs that use all of it.
 
 pub mod bench;
+pub mod chaos;
 pub mod demo;
 pub mod events;
 pub mod kafka;

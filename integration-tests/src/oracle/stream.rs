@@ -49,6 +49,12 @@ pub enum Fate {
     Aborted,
 }
 
+/// The ingest partition and the number of the event that an output says it comes from. Not judged: for measuring.
+#[must_use]
+pub fn origin(record: &ReadRecord) -> Option<(i32, u32)> {
+    Some((source_of(record)?.source.partition, record.header(NUMBER)?.parse().ok()?))
+}
+
 impl Numbered {
     fn is_poison(number: u32) -> bool {
         number % POISON_EVERY == POISON_EVERY - 1
@@ -196,19 +202,6 @@ impl Stream {
     #[must_use]
     pub fn found(&self) -> usize {
         self.judge.found()
-    }
-
-    /// The offset behind the last committed record of each ingest partition, as far as it was read.
-    #[must_use]
-    pub fn ingest_ends(&self) -> Vec<i64> {
-        self.ingest.logs.iter().map(|log| i64::try_from(log.numbers.len()).unwrap_or(i64::MAX)).collect()
-    }
-
-    /// The number of the event that an output comes from, where its source was read.
-    #[must_use]
-    pub fn origin(&self, record: &ReadRecord) -> Option<(i32, u32)> {
-        let source = source_of(record)?.source;
-        Some((source.partition, self.ingest.log(&source)?.number(source.offset)?))
     }
 
     /// Takes a record that a `read_committed` reader saw in the ingest.

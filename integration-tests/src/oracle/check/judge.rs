@@ -33,6 +33,7 @@ pub trait Expectations {
     fn name(&self, source: &Position, slot: usize) -> String;
 }
 
+#[allow(clippy::large_enum_variant, reason = "it is taken apart where it is made, and never stored")]
 /// The answer to whether an output had to be there.
 #[derive(Debug)]
 pub enum Wanted<'e> {
