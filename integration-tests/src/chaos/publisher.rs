@@ -19,6 +19,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use super::stage::{Stage, TRANSACTION_TIMEOUT};
 use crate::kafka::{KafkaCluster, Record};
 use crate::oracle::stream::{Fate, Numbered};
+use crate::wait;
 
 const TICK: Duration = Duration::from_millis(40);
 /// The most that is published in a tick, to catch up.
@@ -31,6 +32,9 @@ const END_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Shared {
     next: AtomicU32,
     stop: AtomicBool,
+    /// Whether nothing is to be published for a moment, and whether nothing is.
+    hold: AtomicBool,
+    held: AtomicBool,
     /// Asks for a kill, and for how long nobody takes the dead publisher's place.
     kill: Mutex<Option<Duration>>,
     fates: Mutex<Vec<Fate>>,
@@ -42,6 +46,17 @@ impl Shared {
     /// The number of the next event: all later ones are larger.
     pub(super) fn next(&self) -> u32 {
         self.next.load(Ordering::SeqCst)
+    }
+
+    /// Publishes nothing until [`Self::release`]; on return no transaction of a publisher is open.
+    pub(super) fn hold(&self) -> anyhow::Result<()> {
+        self.hold.store(true, Ordering::SeqCst);
+        wait::until("the publisher to pause", END_WITHIN, || self.held.load(Ordering::SeqCst))
+    }
+
+    /// Goes on.
+    pub(super) fn release(&self) {
+        self.hold.store(false, Ordering::SeqCst);
     }
 
     fn fates(&self) -> MutexGuard<'_, Vec<Fate>> {
@@ -80,6 +95,8 @@ impl Publisher {
         let shared = Arc::new(Shared {
             next: AtomicU32::new(0),
             stop: AtomicBool::new(false),
+            hold: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             kill: Mutex::default(),
             fates: Mutex::default(),
             killed: Mutex::default(),
@@ -125,9 +142,11 @@ impl Work {
     fn run(&mut self, rate: u32) -> anyhow::Result<()> {
         let begin = Instant::now();
         while !self.shared.stop.load(Ordering::SeqCst) {
+            let hold = self.shared.hold.load(Ordering::SeqCst);
+            self.shared.held.store(hold, Ordering::SeqCst);
             let due = (begin.elapsed().as_secs_f64() * f64::from(rate)) as u32;
             let due = due.saturating_sub(self.shared.next()).min(MOST);
-            if self.plain.in_flight_count() as usize <= QUEUED && due > 0 {
+            if self.plain.in_flight_count() as usize <= QUEUED && due > 0 && !hold {
                 let is_plain = Instant::now() < self.away_until;
                 if !is_plain && self.random.random_range(0..4) == 0 { self.interleaved(due)? } else { self.plain(due)? }
             }

@@ -89,6 +89,7 @@ fn figures(text: &mut String, outcomes: &[Outcome]) {
     row("kills with SIGKILL, of instances and brokers", &|outcome| outcome.kills().to_string());
     row("kills proven to be in mid-transaction", &|outcome| outcome.interrupted().to_string());
     row("aborted records and transaction markers in the outputs", &|outcome| outcome.invisible.to_string());
+    row("transaction markers that Kafka left out", &|outcome| outcome.skipped_markers.to_string());
     row("disk of all brokers, MB", &|outcome| (outcome.disk_bytes / 1_000_000).to_string());
     text.push('\n');
     for problem in outcomes.iter().flat_map(|outcome| &outcome.problems) {

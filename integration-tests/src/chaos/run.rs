@@ -38,6 +38,8 @@ pub(super) struct Outcome {
     pub(super) lasted: Duration,
     /// Records in the outputs' Kafka topics that no `read_committed` reader sees, transaction markers included.
     pub(super) invisible: i64,
+    /// How often the brokers say that they have left out transaction markers: more than 0 is a fault of Kafka.
+    pub(super) skipped_markers: usize,
     /// What the brokers kept on disk.
     pub(super) disk_bytes: u64,
 }
@@ -161,8 +163,17 @@ fn finish(
         aborted: fates.iter().filter(|fate| **fate == Fate::Aborted).count(),
         lasted: begin.elapsed(),
         invisible: written - i64::try_from(observed)?,
+        skipped_markers: skipped_markers(stage),
         disk_bytes: size(cluster.folder()),
     })
+}
+
+fn skipped_markers(stage: &Stage) -> usize {
+    let logs = (0..stage.cluster.node_count()).map(|index| stage.cluster.node(index).log());
+    let texts = logs.map(|log| std::fs::read(log).unwrap_or_default());
+    texts
+        .map(|text| String::from_utf8_lossy(&text).matches("likely deleted already and hence can be skipped").count())
+        .sum()
 }
 
 /// Every node runs again, whatever an interrupted fault left.

@@ -73,7 +73,7 @@ pub fn open_transactions(
     kafka_topics: &BTreeMap<String, usize>,
 ) -> anyhow::Result<Vec<OpenTransaction>> {
     let servers: Vec<&str> = cluster.bootstrap_servers().split(',').collect();
-    let answers: Vec<_> = servers.iter().map(|server| ongoing(server)).collect();
+    let answers: Vec<_> = servers.iter().map(|server| transactions(server, &["Ongoing"])).collect();
     anyhow::ensure!(answers.iter().any(Result::is_ok), "no broker answers");
     let mut open: Vec<OpenTransaction> = answers.into_iter().flatten().flatten().collect();
     open.retain(|transaction| transaction.transactional_id.starts_with(prefix));
@@ -93,8 +93,26 @@ pub fn open_transactions(
     Ok(open)
 }
 
-fn ongoing(server: &str) -> anyhow::Result<Vec<OpenTransaction>> {
-    let body = Body::default().compact_length(1).compact_string("Ongoing").compact_length(0).no_tags();
+/// The transactional ids whose transactions have not come to their end: open ones, and those whose end is decided and
+/// not yet written everywhere.
+///
+/// # Errors
+/// When a broker does not answer.
+pub fn unfinished(cluster: &KafkaCluster) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for server in cluster.bootstrap_servers().split(',') {
+        found.extend(transactions(server, &["Ongoing", "PrepareCommit", "PrepareAbort"])?);
+    }
+    Ok(found.into_iter().map(|transaction| transaction.transactional_id).collect())
+}
+
+/// The transactions in one of these states that a broker coordinates.
+fn transactions(server: &str, states: &[&str]) -> anyhow::Result<Vec<OpenTransaction>> {
+    let mut body = Body::default().compact_length(states.len());
+    for state in states {
+        body = body.compact_string(state);
+    }
+    let body = body.compact_length(0).no_tags();
     let mut answer = ask(server, LIST_TRANSACTIONS, 0, Form::Flexible, body)?;
     answer.int32()?;
     let error = answer.int16()?;
