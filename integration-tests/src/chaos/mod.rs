@@ -81,7 +81,7 @@ fn run_all(options: &Options) -> anyhow::Result<bool> {
     if let Some(path) = &options.report {
         std::fs::write(path, &report)?;
     }
-    if is_clean {
+    if is_clean && !options.keep_logs {
         let _ = std::fs::remove_dir_all(&logs);
     } else {
         say(&format!("logs are in {}", logs.display()));

@@ -42,6 +42,9 @@ pub(super) struct Options {
     /// Only faults whose names contain this, for looking into one of them.
     #[arg(long)]
     pub(super) only: Option<String>,
+    /// Keep the logs of all brokers and instances in any case.
+    #[arg(long)]
+    pub(super) keep_logs: bool,
     /// Where the report goes, as Markdown.
     #[arg(long)]
     pub(super) report: Option<PathBuf>,

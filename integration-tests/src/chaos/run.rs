@@ -48,7 +48,7 @@ pub(super) fn run(options: &Options, nodes: usize, time: Duration, seed: u64, lo
     say(&format!("starting Apache Kafka: {nodes} node{}", if nodes == 1 { "" } else { "s" }));
     let stage = Stage::new(options, nodes, seed, time > Duration::from_secs(600))?;
     let result = on_stage(options, &stage, time, seed, logs);
-    if result.as_ref().map_or(true, |outcome| !outcome.is_good()) {
+    if options.keep_logs || result.as_ref().map_or(true, |outcome| !outcome.is_good()) {
         for node in 0..nodes {
             let log = stage.cluster.node(node).log();
             let _ = std::fs::copy(log, logs.join(format!("kafka-{nodes}-nodes-{}.log", node + 1)));
