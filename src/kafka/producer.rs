@@ -11,11 +11,15 @@
 //! ```
 //!
 //! **Promises.** A transaction is committed only when every output was delivered and the offsets were taken. Once the
-//! end of a transaction was asked for and not confirmed, it is never aborted: the answer may be on its way.
+//! end of a transaction was asked for and not confirmed, it is never aborted: the answer may be on its way. A producer
+//! whose connection broke while a transaction was open begins no further one: the client repeats requests on a new
+//! connection, and the first one, still under way, would be taken for the next transaction's (the older transaction
+//! protocol has one epoch for all transactions of a producer). Its successor's epoch shuts such latecomers out.
 //! **Retries.** Calls that time out are resumed until their deadline; the client repeats requests by itself.
 //! **Fails** with a [`Cause`] whose consequence says what to do.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -45,11 +49,19 @@ pub struct DeliveryFailure {
     pub code: RDKafkaErrorCode,
 }
 
-/// Collects delivery failures; successes cost nothing.
+/// Collects delivery failures, and notices connections that break.
 struct DeliveryContext {
     client: String,
     failures: Mutex<Vec<DeliveryFailure>>,
+    connection_lost: AtomicBool,
+    /// Things that the client had to say.
+    served: AtomicUsize,
 }
+
+/// How the client's log says that a connection in use has broken (its option `debug` is set for this). Nothing else tells
+/// it reliably: its error events leave repetitions out.
+const STATE_FACILITY: &str = "STATE";
+const CONNECTION_LOST: &str = "changed state UP -> ";
 
 impl DeliveryContext {
     fn failures(&self) -> std::sync::MutexGuard<'_, Vec<DeliveryFailure>> {
@@ -60,10 +72,15 @@ impl DeliveryContext {
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        if facility == STATE_FACILITY && message.contains(CONNECTION_LOST) {
+            self.connection_lost.store(true, Ordering::Relaxed);
+        }
         super::client_options::log_line(&self.client, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         super::client_options::log_error(&self.client, &error, reason);
     }
 }
@@ -72,6 +89,7 @@ impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, output: usize) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         if let Err((error, _)) = result {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
             self.failures().push(DeliveryFailure { output, code });
@@ -87,6 +105,8 @@ pub struct NewProducer {
 /// A producer that owns its transactional id, with no transaction open.
 pub struct IdleProducer {
     client: BaseProducer<DeliveryContext>,
+    /// Whether a request of the last transaction may still arrive somewhere.
+    connection_lost: bool,
 }
 
 /// A producer with an open transaction.
@@ -97,9 +117,9 @@ pub struct OpenTransaction {
 }
 
 /// How an attempt to commit ended, when it did not succeed.
-pub enum CommitFailure {
+pub enum CommitFailure<T = OpenTransaction> {
     /// Certainly not committed; the transaction is still open and must be aborted.
-    NotCommitted(OpenTransaction, Cause),
+    NotCommitted(T, Cause),
     /// Certainly not committed, and the producer is of no use any more.
     ProducerBroken(Cause),
     /// The end of the transaction was asked for; nobody can say from here whether it happened. The producer is gone.
@@ -113,7 +133,12 @@ impl NewProducer {
     /// When an option is not acceptable: a fault of the configuration.
     pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
         let client = config.get("client.id").unwrap_or("fhir-fanout").to_owned();
-        let context = DeliveryContext { client, failures: Mutex::new(Vec::new()) };
+        let context = DeliveryContext {
+            client,
+            failures: Mutex::default(),
+            connection_lost: AtomicBool::new(false),
+            served: AtomicUsize::new(0),
+        };
         config.create_with_context(context).map(|client| Self { client })
     }
 
@@ -123,7 +148,7 @@ impl NewProducer {
     /// With the producer itself where it makes sense to call again ([`Consequence::Retry`]).
     pub fn initialise(self, timeout: Duration) -> Result<IdleProducer, (Option<Self>, Cause)> {
         match self.client.init_transactions(timeout) {
-            Ok(()) => Ok(IdleProducer { client: self.client }),
+            Ok(()) => Ok(IdleProducer { client: self.client, connection_lost: false }),
             Err(error) => {
                 let cause = Cause::of_transaction(&error);
                 let again = (cause.consequence == Consequence::Retry).then_some(self);
@@ -137,9 +162,17 @@ impl IdleProducer {
     /// Opens a transaction. Local: no broker is asked.
     ///
     /// # Errors
-    /// When the producer has meanwhile become unusable, for example because it was fenced.
+    /// When the producer has meanwhile become unusable, for example because it was fenced, or because a connection broke
+    /// in its last transaction.
     pub fn begin(self) -> Result<OpenTransaction, Cause> {
-        self.client.context().failures().clear();
+        if self.connection_lost {
+            return Err(Cause::connection_lost());
+        }
+        serve_all(&self.client);
+        let context = self.client.context();
+        context.failures().clear();
+        // Between transactions nothing is under way that could be late.
+        context.connection_lost.store(false, Ordering::Relaxed);
         match self.client.begin_transaction() {
             Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0 }),
             Err(error) => Err(fatal_or(&self.client, &error)),
@@ -226,19 +259,19 @@ impl OpenTransaction {
         self.client.context().failures().clone()
     }
 
-    /// Adds the offsets and commits. All outputs must have been delivered ([`OpenTransaction::deliver`]).
+    /// Puts the offsets into the transaction. All outputs must have been delivered ([`OpenTransaction::deliver`]).
     ///
     /// # Errors
-    /// See [`CommitFailure`].
-    pub fn commit(
+    /// See [`CommitFailure`]; the outcome is never unknown here.
+    pub fn send_offsets(
         self,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
         deadline: Instant,
-    ) -> Result<IdleProducer, CommitFailure> {
+    ) -> Result<Self, CommitFailure> {
         loop {
             match self.client.send_offsets_to_transaction(offsets, group, remaining(deadline)) {
-                Ok(()) => break,
+                Ok(()) => return Ok(self),
                 Err(error) => {
                     let cause = fatal_or(&self.client, &error);
                     match cause.consequence {
@@ -253,9 +286,16 @@ impl OpenTransaction {
                 }
             }
         }
+    }
+
+    /// Commits. The offsets must have been taken ([`OpenTransaction::send_offsets`]).
+    ///
+    /// # Errors
+    /// See [`CommitFailure`].
+    pub fn commit(self, deadline: Instant) -> Result<IdleProducer, CommitFailure> {
         loop {
             match self.client.commit_transaction(remaining(deadline)) {
-                Ok(()) => return Ok(IdleProducer { client: self.client }),
+                Ok(()) => return Ok(self.ended()),
                 // The flush comes before the end of the transaction is asked for.
                 Err(error @ KafkaError::Flush(_)) => {
                     return Err(CommitFailure::NotCommitted(self, Cause::of_transaction(&error)));
@@ -273,6 +313,13 @@ impl OpenTransaction {
         }
     }
 
+    /// The client notes a broken connection before it repeats what was under way there: by now it has said so.
+    fn ended(self) -> IdleProducer {
+        serve_all(&self.client);
+        let connection_lost = self.client.context().connection_lost.load(Ordering::Relaxed);
+        IdleProducer { client: self.client, connection_lost }
+    }
+
     /// Aborts, in short slices with looks at the delivery reports between them: the client's own abort waits for
     /// reports that nobody would serve.
     ///
@@ -282,7 +329,7 @@ impl OpenTransaction {
     pub fn abort(self, deadline: Instant) -> Result<IdleProducer, Cause> {
         loop {
             match self.client.abort_transaction(SLICE) {
-                Ok(()) => return Ok(IdleProducer { client: self.client }),
+                Ok(()) => return Ok(self.ended()),
                 Err(error) => {
                     let cause = fatal_or(&self.client, &error);
                     let again = matches!(cause.consequence, Consequence::Retry | Consequence::AbortAndReplay);
@@ -293,6 +340,20 @@ impl OpenTransaction {
                 }
             }
         }
+    }
+}
+
+/// Serves all that waits in the client's queue; a poll without waiting takes one thing at a time.
+fn serve_all(client: &BaseProducer<DeliveryContext>) {
+    let served = || client.context().served.load(Ordering::Relaxed);
+    let mut before = served();
+    loop {
+        client.poll(Duration::ZERO);
+        let now = served();
+        if now == before {
+            return;
+        }
+        before = now;
     }
 }
 

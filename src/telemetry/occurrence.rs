@@ -21,13 +21,16 @@ pub enum RebuildReason {
     CommitUnknown,
     /// The transaction could not be aborted in time.
     AbortFailed,
+    /// A connection broke in its last transaction: requests of it may still arrive.
+    ConnectionLost,
     /// Any other fatal error of the client.
     Fatal,
 }
 
 impl RebuildReason {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Fenced, Self::CommitUnknown, Self::AbortFailed, Self::Fatal];
+    pub const ALL: [Self; 5] =
+        [Self::Fenced, Self::CommitUnknown, Self::AbortFailed, Self::ConnectionLost, Self::Fatal];
 
     /// The reason as the metrics name it.
     #[must_use]
@@ -36,6 +39,7 @@ impl RebuildReason {
             Self::Fenced => "fenced",
             Self::CommitUnknown => "commit-unknown",
             Self::AbortFailed => "abort-failed",
+            Self::ConnectionLost => "connection-lost",
             Self::Fatal => "fatal",
         }
     }

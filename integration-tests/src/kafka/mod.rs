@@ -3,6 +3,7 @@
 //! ```text
 //! artifacts (Maven Central, once) -> node (one Java process) -> cluster (1 or 3 nodes)
 //!                                                                 |- admin: Kafka topics, offsets, groups
+//!                                                                 |- acl: users' rights
 //!                                                                 |- produce: plain and transactional
 //!                                                                 |- coordinators: who they are, open transactions
 //!                                                                 |- read: to the end, at either isolation level
@@ -11,6 +12,7 @@
 //!
 //! Ports are free ones, data lies in temporary folders, and nothing survives the process, however it ends.
 
+pub mod acl;
 pub mod admin;
 pub mod artifacts;
 pub mod cluster;
@@ -21,6 +23,7 @@ pub mod produce;
 pub mod read;
 mod wire;
 
+pub use acl::{Acls, Operation, Resource};
 pub use admin::Admin;
 pub use cluster::{ClusterOptions, KafkaCluster, free_port, shared};
 pub use follow::Follower;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use nix::sys::signal::Signal;
 
-use super::artifacts;
 use super::cluster::{ClusterOptions, NodeAddress};
+use super::{acl, artifacts};
 use crate::process::Child;
 
 /// A node; its ports and its data stay the same over restarts.
@@ -35,7 +35,7 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let folder = cluster_folder.join(format!("node-{}", address.id));
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("server.properties"), properties(&folder, address, all, options))?;
+        fs::write(folder.join("server.properties"), properties(&folder, &address, all, options))?;
         let node = Self { address, folder, java_options: options.java_options(), process: None };
         node.format(cluster_id)?;
         Ok(node)
@@ -146,19 +146,54 @@ impl Node {
     }
 }
 
+/// The listener that asks users who they are.
+const SASL_LISTENER: &str = "SASL";
+
+struct Listener {
+    name: String,
+    protocol: &'static str,
+    port: u16,
+    /// What clients are told.
+    advertised: u16,
+}
+
+/// The controller's first: it is not told to clients.
+fn listeners(own: &NodeAddress, options: &ClusterOptions) -> Vec<Listener> {
+    let plain =
+        |name: &str, port, advertised| Listener { name: name.to_owned(), protocol: "PLAINTEXT", port, advertised };
+    let mut listeners = vec![
+        plain("CONTROLLER", own.controller_port, own.controller_port),
+        plain("PLAINTEXT", own.broker_port, own.broker_port),
+    ];
+    for (link, way) in own.ways.iter().enumerate() {
+        listeners.push(plain(&format!("LINK{link}"), way.broker_port, way.proxy_port));
+    }
+    if options.authorizer {
+        let port = own.sasl_port;
+        listeners.push(Listener { protocol: "SASL_PLAINTEXT", ..plain(SASL_LISTENER, port, port) });
+    }
+    listeners
+}
+
+fn address_list(listeners: &[Listener], port: fn(&Listener) -> u16) -> String {
+    let address = |listener: &Listener| format!("{}://127.0.0.1:{}", listener.name, port(listener));
+    listeners.iter().map(address).collect::<Vec<_>>().join(",")
+}
+
 /// The node's `server.properties`.
-fn properties(folder: &Path, own: NodeAddress, all: &[NodeAddress], options: &ClusterOptions) -> String {
+fn properties(folder: &Path, own: &NodeAddress, all: &[NodeAddress], options: &ClusterOptions) -> String {
     let voters: Vec<String> =
         all.iter().map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller_port)).collect();
     let replicas = all.len();
     let in_sync = if replicas > 1 { replicas - 1 } else { 1 };
-    let broker_port = own.broker_port;
+    let protocols: Vec<String> =
+        listeners(own, options).iter().map(|listener| format!("{}:{}", listener.name, listener.protocol)).collect();
     let mut lines = vec![
         "process.roles=broker,controller".to_owned(),
         format!("node.id={}", own.id),
-        format!("listeners=PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{}", own.controller_port),
-        format!("advertised.listeners=PLAINTEXT://127.0.0.1:{broker_port}"),
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+        format!("listeners={}", address_list(&listeners(own, options), |listener| listener.port)),
+        format!("advertised.listeners={}", address_list(&listeners(own, options)[1..], |listener| listener.advertised)),
+        format!("listener.security.protocol.map={}", protocols.join(",")),
         "controller.listener.names=CONTROLLER".to_owned(),
         format!("controller.quorum.voters={}", voters.join(",")),
         format!("log.dirs={}", folder.join("data").display()),
@@ -182,6 +217,9 @@ fn properties(folder: &Path, own: NodeAddress, all: &[NodeAddress], options: &Cl
         // which is every five minutes.
         "log.retention.ms=-1".to_owned(),
     ];
+    if options.authorizer {
+        lines.extend(acl::properties(SASL_LISTENER));
+    }
     lines.extend(options.broker_config.iter().map(|(name, value)| format!("{name}={value}")));
     lines.join("\n") + "\n"
 }
