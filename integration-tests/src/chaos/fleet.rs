@@ -50,6 +50,7 @@ pub(super) struct Fleet {
     outputs: std::collections::BTreeMap<String, usize>,
     watch: Arc<watch::Shared>,
     logs: PathBuf,
+    links: usize,
     started: usize,
     pub(super) slots: Vec<Slot>,
 }
@@ -58,13 +59,14 @@ pub(super) struct Fleet {
 const MOMENTS: u64 = 60;
 
 impl Fleet {
-    pub(super) fn new(stage: &Stage, watch: &Arc<watch::Shared>, logs: &Path) -> Self {
+    pub(super) fn new(stage: &Stage, watch: &Arc<watch::Shared>, logs: &Path, links: usize) -> Self {
         Self {
             cluster: Arc::clone(&stage.cluster),
             spec: stage.spec.clone(),
             outputs: stage.outputs(),
             watch: Arc::clone(watch),
             logs: logs.to_owned(),
+            links,
             started: 0,
             slots: Vec::new(),
         }
@@ -92,6 +94,10 @@ impl Fleet {
         let mut spec = self.spec.clone().setting("INSTANCE_ID", &place.id);
         if place.identity == Identity::Static {
             spec = spec.setting("STATIC_MEMBERSHIP", "true");
+        }
+        // Those that stay have a network of their own that can be broken.
+        if slot < self.links {
+            spec = spec.through(self.cluster.link(slot));
         }
         place.service = Some(spec.spawn()?);
         Ok(())

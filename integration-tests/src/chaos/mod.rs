@@ -17,6 +17,7 @@ mod fleet;
 mod flow;
 mod log;
 mod nemesis;
+mod network;
 mod options;
 mod plan;
 mod publisher;

@@ -73,16 +73,21 @@ impl Nemesis<'_> {
             Fault::StopBroker { broker, down } => self.stop_broker(broker, down, entry),
             Fault::FreezeBroker { node, frozen } => self.freeze_broker(node, frozen, entry),
             Fault::RollingRestart => self.rolling_restart(entry),
+            Fault::Cut { slot, cut, time } => self.cut(slot % self.residents, cut, time, entry),
+            Fault::KillBehindCut { slot, time } => self.kill_behind_cut(slot % self.residents, time, entry),
+            Fault::Slow { slot, delay, time } => self.slow(slot % self.residents, delay, time, entry),
+            Fault::Reset { slot, times } => self.reset(slot % self.residents, times, entry),
+            Fault::Request { slot, api, fault } => self.request(slot % self.residents, api, fault, entry),
             Fault::KillPublisher { again } => self.kill_publisher(again, entry),
         }
     }
 
     /// From now on only outputs of events that are still to be published count.
-    fn arm(&self) {
+    pub(super) fn arm(&self) {
         self.watch.flow.arm(self.publisher.next());
     }
 
-    fn recover(&self, since: Instant, entry: &mut Entry) -> anyhow::Result<()> {
+    pub(super) fn recover(&self, since: Instant, entry: &mut Entry) -> anyhow::Result<()> {
         let reached = self.watch.flow.wait(STANDSTILL)?;
         entry.recovery = Some(reached.saturating_duration_since(since));
         Ok(())
@@ -94,12 +99,12 @@ impl Nemesis<'_> {
         self.watch.flow.wait(STANDSTILL).map(drop)
     }
 
-    fn name(&self, slot: usize) -> String {
+    pub(super) fn name(&self, slot: usize) -> String {
         format!("{} ({})", self.fleet.slots[slot].id, self.fleet.slots[slot].identity.name())
     }
 
     /// Kills the instance and finds out what that interrupted.
-    fn kill_now(&mut self, slot: usize, entry: &mut Entry) -> anyhow::Result<Instant> {
+    pub(super) fn kill_now(&mut self, slot: usize, entry: &mut Entry) -> anyhow::Result<Instant> {
         let since = Instant::now();
         self.fleet.kill(slot)?;
         self.arm();

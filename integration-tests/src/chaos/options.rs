@@ -19,7 +19,7 @@ pub(super) struct Options {
     #[arg(long, value_enum, default_value_t = Nodes::Three)]
     pub(super) nodes: Nodes,
     /// Instances of the service, besides those that come and go.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = instances)]
     pub(super) instances: usize,
     /// Tasks of each instance.
     #[arg(long, default_value_t = 2)]
@@ -69,6 +69,14 @@ pub(super) enum Assignment {
 pub(super) enum GroupProtocol {
     Classic,
     Consumer,
+}
+
+/// One at least.
+fn instances(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=8).contains(&count) => Ok(count),
+        _ => Err("expected 1 to 8".to_owned()),
+    }
 }
 
 impl Options {

@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::fleet::Identity;
+use crate::proxy::{Api, Fault as RequestFault};
 
 /// When a killed instance is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,26 @@ pub(super) enum Broker {
     Any(usize),
     GroupCoordinator,
     TransactionCoordinator,
+}
+
+/// In which way an instance is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    BothWays,
+    ToBrokers,
+    FromBrokers,
+    Refused,
+}
+
+impl Cut {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::BothWays => "both ways",
+            Self::ToBrokers => "its requests",
+            Self::FromBrokers => "the answers to it",
+            Self::Refused => "connections refused",
+        }
+    }
 }
 
 /// How an instance leaves.
@@ -67,6 +88,16 @@ pub(super) enum Fault {
     RollingRestart,
     /// kill -9 of an instance and of a broker at once.
     KillBoth { slot: usize, broker: Broker, down: Duration },
+    /// The network between an instance and all brokers is cut.
+    Cut { slot: usize, cut: Cut, time: Duration },
+    /// kill -9 of an instance whose last requests arrive later.
+    KillBehindCut { slot: usize, time: Duration },
+    /// Everything takes longer on the way.
+    Slow { slot: usize, delay: Duration, time: Duration },
+    /// All connections of an instance are closed, several times.
+    Reset { slot: usize, times: u32 },
+    /// One request of an instance's transaction meets this.
+    Request { slot: usize, api: Api, fault: RequestFault },
     /// A publisher dies in mid-transaction.
     KillPublisher { again: Duration },
 }
@@ -89,6 +120,11 @@ impl Fault {
             Self::FreezeBroker { .. } => "broker frozen",
             Self::RollingRestart => "rolling restart of all brokers",
             Self::KillBoth { .. } => "kill -9 of an instance and a broker at once",
+            Self::Cut { .. } => "network of an instance cut",
+            Self::KillBehindCut { .. } => "kill -9 of an instance, its last requests arrive late",
+            Self::Slow { .. } => "network of an instance slow",
+            Self::Reset { .. } => "connections of an instance reset",
+            Self::Request { .. } => "network: a request of a transaction is lost or late",
             Self::KillPublisher { .. } => "publisher killed in mid-transaction",
         }
     }
@@ -145,25 +181,50 @@ impl Plan {
     fn draw(&mut self) -> Fault {
         let slot = self.slot();
         match self.random.random_range(0..100) {
-            0..34 => Fault::Kill { slot, aimed: true, again: self.again() },
-            34..48 => Fault::Kill { slot, aimed: false, again: self.again() },
-            48..52 => Fault::KillAgain { slot, after: self.millis(50, 2_500) },
-            52..58 => Fault::KillAll { again: self.again() },
-            58..63 => Fault::Zombie { slot, frozen: self.millis(8_000, 12_000) },
-            63..67 => Fault::Hiccup { slot, frozen: self.millis(500, 5_500) },
-            67..74 => Fault::Term { slot },
-            74..79 => {
+            0..32 => Fault::Kill { slot, aimed: true, again: self.again() },
+            32..45 => Fault::Kill { slot, aimed: false, again: self.again() },
+            45..49 => Fault::KillAgain { slot, after: self.millis(50, 2_500) },
+            49..55 => Fault::KillAll { again: self.again() },
+            55..59 => Fault::Zombie { slot, frozen: self.millis(8_000, 12_000) },
+            59..61 => Fault::Hiccup { slot, frozen: self.millis(500, 5_500) },
+            61..66 => Fault::Term { slot },
+            66..70 => {
                 let identity = [Identity::Random, Identity::Stable][self.random.random_range(0..2)];
                 let leave = [Leave::Term, Leave::Kill][self.random.random_range(0..2)];
                 Fault::JoinLeave { identity, stay: self.millis(500, 6_000), leave }
             }
-            79..86 => Fault::KillBroker { broker: self.broker(), down: self.millis(0, 6_000) },
-            86..89 => Fault::StopBroker { broker: self.broker(), down: self.millis(0, 4_000) },
-            89..92 => Fault::FreezeBroker { node: self.random.random_range(0..3), frozen: self.millis(1_000, 6_000) },
-            92..93 => Fault::RollingRestart,
-            93..97 => Fault::KillBoth { slot, broker: self.broker(), down: self.millis(0, 3_000) },
-            _ => Fault::KillPublisher { again: self.millis(0, 3_000) },
+            70..75 => Fault::KillBroker { broker: self.broker(), down: self.millis(0, 6_000) },
+            75..77 => Fault::StopBroker { broker: self.broker(), down: self.millis(0, 4_000) },
+            77..79 => Fault::FreezeBroker { node: self.random.random_range(0..3), frozen: self.millis(1_000, 6_000) },
+            79..80 => Fault::RollingRestart,
+            80..84 => Fault::KillBoth { slot, broker: self.broker(), down: self.millis(0, 3_000) },
+            84..86 => Fault::KillPublisher { again: self.millis(0, 3_000) },
+            86..91 => {
+                let cut =
+                    [Cut::BothWays, Cut::ToBrokers, Cut::FromBrokers, Cut::Refused][self.random.random_range(0..4)];
+                Fault::Cut { slot, cut, time: self.millis(500, 10_000) }
+            }
+            91..92 => Fault::Slow { slot, delay: self.millis(20, 250), time: self.millis(2_000, 6_000) },
+            92..94 => Fault::Reset { slot, times: self.random.random_range(1..8) },
+            94..98 => self.request(slot),
+            _ => Fault::KillBehindCut { slot, time: self.millis(100, 9_000) },
         }
+    }
+
+    fn request(&mut self, slot: usize) -> Fault {
+        let apis = [Api::AddPartitionsToTxn, Api::Produce, Api::AddOffsetsToTxn, Api::TxnOffsetCommit, Api::CommitTxn];
+        // The commit is what matters most.
+        let api = apis[self.random.random_range(0..8).min(apis.len() - 1)];
+        // Shorter and longer than all time-outs.
+        let time = if self.random.random() { self.millis(100, 2_000) } else { self.millis(7_000, 9_000) };
+        let fault = match self.random.random_range(0..5) {
+            0 => RequestFault::LoseRequest,
+            1 => RequestFault::LoseResponse,
+            2 => RequestFault::HoldRequest(time),
+            3 => RequestFault::HoldResponse(time),
+            _ => RequestFault::Strand(time),
+        };
+        Fault::Request { slot, api, fault }
     }
 }
 
@@ -183,7 +244,7 @@ mod tests {
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
         let kinds: BTreeSet<_> = draw(1).iter().map(|(_, fault)| fault.name()).collect();
-        assert_eq!(kinds.len(), 15, "{kinds:?}");
+        assert_eq!(kinds.len(), 20, "{kinds:?}");
     }
 
     #[test]

@@ -59,9 +59,9 @@ pub(super) fn run(options: &Options, nodes: usize, time: Duration, seed: u64, lo
 
 fn on_stage(options: &Options, stage: &Stage, time: Duration, seed: u64, logs: &Path) -> anyhow::Result<Outcome> {
     let watch = Watch::start(stage)?;
-    let mut fleet = Fleet::new(stage, &watch.shared, logs);
+    let mut fleet = Fleet::new(stage, &watch.shared, logs, options.instances);
     // One comes under a new name each time, one stays a static member, further ones keep their names.
-    for index in 0..options.instances.max(1) {
+    for index in 0..options.instances {
         let slot = fleet.add([Identity::Random, Identity::Static, Identity::Stable][index % 3]);
         fleet.start(slot)?;
     }
@@ -122,7 +122,7 @@ fn finish(
     mut entries: Vec<Entry>,
     begin: Instant,
 ) -> anyhow::Result<Outcome> {
-    heal(stage)?;
+    heal(stage, nemesis.residents)?;
     let fates = publisher.stop()?;
     let cluster = &stage.cluster;
     let admin = Admin::new(cluster)?;
@@ -176,8 +176,9 @@ fn skipped_markers(stage: &Stage) -> usize {
         .sum()
 }
 
-/// Every node runs again, whatever an interrupted fault left.
-fn heal(stage: &Stage) -> anyhow::Result<()> {
+/// Every node runs again and the network is whole, whatever an interrupted fault left.
+fn heal(stage: &Stage, links: usize) -> anyhow::Result<()> {
+    (0..links).for_each(|index| stage.cluster.link(index).heal());
     for index in 0..stage.cluster.node_count() {
         let mut node = stage.cluster.node(index);
         if node.is_running() {

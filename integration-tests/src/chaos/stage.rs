@@ -37,7 +37,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(options: &Options, nodes: usize, seed: u64, for_long: bool) -> anyhow::Result<Self> {
-        let cluster = Arc::new(KafkaCluster::start(&cluster_options(nodes, for_long))?);
+        let cluster = Arc::new(KafkaCluster::start(&cluster_options(nodes, for_long).links(options.instances))?);
         let admin = Admin::new(&cluster)?;
         let names = ["results", "audit", "ids", "forms"].map(|name| (name, unique(name)));
         let (ingest, dead_letters) = (unique("changes"), unique("dead-letters"));
