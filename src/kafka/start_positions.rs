@@ -57,16 +57,23 @@ pub struct Positions {
 ///
 /// With members, the broker refuses positions from outside the group; the members then settle their own partitions.
 ///
+/// A group that has positions is not new, whatever a transaction does to them: one that an instance left open when it
+/// died is not waited for here, since this very process ends it when it takes over the transactional id.
+///
 /// # Errors
 /// See [`Unsettled`].
 pub fn settle_new_group(settings: &Settings, plan: &Plan) -> Result<(), Unsettled> {
     let client: BaseConsumer<InquirerContext> =
         client_options::inquirer(settings).create_with_context(InquirerContext).map_err(Unsettled::NotYet)?;
+    let hasty: BaseConsumer<InquirerContext> =
+        client_options::hasty_inquirer(settings).create_with_context(InquirerContext).map_err(Unsettled::NotYet)?;
     for ingest in &plan.ingest {
-        settle_ingest(&client, ingest).map_err(|error| match error.rdkafka_error_code() {
+        settle_ingest(&client, &hasty, ingest).map_err(|error| match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Unsettled::NotReadable(ingest.kafka_topic.clone()),
             Some(RDKafkaErrorCode::GroupAuthorizationFailed) => Unsettled::GroupForbidden(error),
-            _ => refused_group(&client).map_or(Unsettled::NotYet(error), Unsettled::GroupForbidden),
+            _ => refused_group(&hasty)
+                .or_else(|| refused_group(&client))
+                .map_or(Unsettled::NotYet(error), Unsettled::GroupForbidden),
         })?;
     }
     Ok(())
@@ -93,9 +100,17 @@ pub enum Unsettled {
     GroupForbidden(#[source] KafkaError),
 }
 
-fn settle_ingest(client: &BaseConsumer<InquirerContext>, ingest: &Ingest) -> KafkaResult<()> {
+fn settle_ingest(
+    client: &BaseConsumer<InquirerContext>,
+    hasty: &BaseConsumer<InquirerContext>,
+    ingest: &Ingest,
+) -> KafkaResult<()> {
     let all = partitions_of(client, &ingest.kafka_topic)?;
     if all.count() == 0 {
+        return Ok(());
+    }
+    let standing = committed(hasty, all.clone(), ANSWER)?;
+    if standing.elements().iter().any(|element| offset_of(element.offset()).is_some()) {
         return Ok(());
     }
     let committed = committed(client, all.clone(), ANSWER)?;

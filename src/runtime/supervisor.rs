@@ -66,6 +66,8 @@ pub fn run(
     status: Arc<Status>,
     stop: StopSignal,
 ) -> Result<Ended, RunError> {
+    #[cfg(feature = "fail-points")]
+    super::io::fail_points::set_up();
     let instance_id = settings.instance_id.clone().unwrap_or_else(random_instance_id);
     occurrence::process_started(&plan.hash, &settings.application_id, &instance_id, settings.tasks.get());
     let report = match prepare(&settings, &plan, foreign, &status, &stop)? {

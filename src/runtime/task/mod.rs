@@ -76,6 +76,8 @@ pub fn run(setup: TaskSetup) -> Result<(), FatalError> {
         .map_err(FatalError::ClientConfiguration)?;
     let producer = client_options::producer_within(&setup.settings, &setup.identity, smallest_limit(&setup));
     let io = KafkaIo::new(&consumer, producer);
+    #[cfg(feature = "fail-points")]
+    let io = super::io::fail_points::WithFailPoints(io);
     let ended = Task::new(&setup, &io).run();
     setup.status.task(setup.number).enter(TaskState::Stopping);
     // Leaves the group: its partitions are others' at once, not after the session's time-out.
