@@ -104,9 +104,16 @@ pub fn producer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("message.max.bytes", settings.max_message_bytes.to_string());
     // How long a hanging transaction of a crashed instance holds the readers back.
     config.set("transaction.timeout.ms", settings.transaction_timeout.as_millis().to_string());
+    // The client says when a connection breaks; the producer listens to it (see `kafka::producer`).
+    config.set("debug", with_debug(config.get("debug"), "broker")).set_log_level(RDKafkaLogLevel::Debug);
     // A record that is not delivered within the transaction is of no use after it.
     config.set("delivery.timeout.ms", settings.transaction_timeout.as_millis().to_string());
     config
+}
+
+/// What the user wants to know of the client, and this.
+fn with_debug(wanted: Option<&str>, context: &str) -> String {
+    wanted.filter(|wanted| !wanted.is_empty()).map_or(context.to_owned(), |wanted| format!("{wanted},{context}"))
 }
 
 /// The same for Kafka topics of which one takes no more than this many bytes.

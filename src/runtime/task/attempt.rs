@@ -287,7 +287,7 @@ fn not_delivered<Io: TaskIo>(transaction: Io::Open, failures: &[DeliveryFailure]
     }
     let text = match failures.first() {
         Some(failure) => format!("{} outputs were not delivered: {}", failures.len(), failure.code),
-        None => "outputs were not acknowledged in time".to_owned(),
+        None => "outputs were not acknowledged: not in time, or the transaction has failed".to_owned(),
     };
     Outcome::Replay(transaction, Cause::new(Consequence::AbortAndReplay, text))
 }

@@ -64,7 +64,7 @@ impl<Io: TaskIo> Task<'_, Io> {
                 self.end_to_end.aborted();
                 self.check_stop(&cause)?;
                 self.note_fence(&cause, open_for)?;
-                self.rebuild(&cause, if cause.fenced { RebuildReason::Fenced } else { RebuildReason::Fatal })?;
+                self.rebuild(&cause, reason_of(&cause))?;
                 // What broke it may break the next one as well.
                 self.pause_before_replay()
             }
@@ -303,8 +303,7 @@ impl<Io: TaskIo> Task<'_, Io> {
                 self.check_stop(&cause)?;
                 self.note_fence(&cause, Some(self.since(begun)))?;
                 if self.producer.is_none() {
-                    let reason = if cause.fenced { RebuildReason::Fenced } else { RebuildReason::Fatal };
-                    self.rebuild(&cause, reason)?;
+                    self.rebuild(&cause, reason_of(&cause))?;
                 }
                 self.pause_before_replay()
             }
@@ -367,6 +366,14 @@ impl<Io: TaskIo> Task<'_, Io> {
 
     fn empty_tally(&self) -> crate::domain::tally::Tally {
         crate::domain::tally::Tally::new(&self.setup.plan)
+    }
+}
+
+fn reason_of(cause: &Cause) -> RebuildReason {
+    match cause {
+        Cause { fenced: true, .. } => RebuildReason::Fenced,
+        Cause { connection_lost: true, .. } => RebuildReason::ConnectionLost,
+        _ => RebuildReason::Fatal,
     }
 }
 
