@@ -190,6 +190,7 @@ impl NewProducer {
         match self.client.init_transactions(timeout) {
             Ok(()) => Ok(IdleProducer { client: self.client, connection_lost: false }),
             Err(error) => {
+                serve_all(&self.client);
                 let cause = Cause::of_transaction(&error);
                 let again = (cause.consequence == Consequence::Retry).then_some(self);
                 Err((again, cause))
@@ -199,6 +200,11 @@ impl NewProducer {
 }
 
 impl IdleProducer {
+    /// Serves what waits in the client's queue: its log grows there while nobody asks.
+    pub fn serve(&self) {
+        serve_all(&self.client);
+    }
+
     /// Opens a transaction. Local: no broker is asked.
     ///
     /// # Errors
