@@ -216,9 +216,17 @@ fn the_right_to_read_the_ingest_is_waited_for() {
         log.lines().any(|line| line.contains("\"ERROR\"") && line.contains(&ingest))
     })
     .unwrap();
+    service
+        .wait_metrics("a lag that shows it", WITHIN, |metrics| {
+            metrics.sum("fanout_consumer_lag_records", &[]) >= Some(100.0)
+        })
+        .unwrap();
     guarded.acls.allow(Resource::KafkaTopic(&ingest), Operation::Read).unwrap();
     let since = Instant::now();
     guarded.hospital.verdict().unwrap().assert_clean();
     measured("the right to read the ingest is back, until everything is there", since);
+    service
+        .wait_metrics("no lag", WITHIN, |metrics| metrics.sum("fanout_consumer_lag_records", &[]) == Some(0.0))
+        .unwrap();
     assert_eq!(service.exit_status().unwrap(), None);
 }

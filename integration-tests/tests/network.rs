@@ -12,6 +12,8 @@ use integration_tests::wait;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
+type Cut = fn(&Link);
+
 fn impatient(hospital: &mut Hospital<'_>, batch: usize) {
     let spec = hospital.spec.clone().setting("BATCH__MAX_RECORDS", &batch.to_string());
     hospital.spec = spec.setting("TRANSACTION_TIMEOUT_MS", "2000").setting("SESSION_TIMEOUT_MS", "2000");
@@ -41,7 +43,7 @@ fn an_instance_that_is_cut_off_for_longer_than_its_time_outs_is_replaced_and_com
     let mut one = hospital.spec.clone().through(link).start().unwrap();
     let mut other = hospital.spec.start().unwrap();
     hospital.wait_for_shares(&[1, 1], WITHIN).unwrap();
-    let cuts: [(&str, fn(&Link)); 4] = [
+    let cuts: [(&str, Cut); 4] = [
         ("both ways", Link::cut),
         ("to the brokers", |link| link.cut_one_way(Direction::ToBroker)),
         ("from the brokers", |link| link.cut_one_way(Direction::FromBroker)),

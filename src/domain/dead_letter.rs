@@ -28,7 +28,8 @@ pub(crate) struct DeadLetter<'p> {
     pub(crate) event_index: u32,
     pub(crate) class: DeadLetterClass,
     pub(crate) concern: Concern<'p>,
-    /// Whether the broker has refused the value already.
+    /// Whether it goes without the value: the broker has refused it already, or the record's other dead letters carry
+    /// copies enough.
     pub(crate) without_value: bool,
 }
 

@@ -5,6 +5,7 @@
 //! nothing could come of it.
 
 use super::event::ResourceEvent;
+use super::fhirpath::Budget;
 use super::organization::{OrganizationNode, Organizations, Standing};
 use super::plan::{Plan, TopicIndex};
 use super::source::SourceRecord;
@@ -69,7 +70,9 @@ impl Decider {
         events: &[ResourceEvent<'_>],
     ) -> Result<(), Stop> {
         self.decisions.clear();
-        (0..).zip(events).try_for_each(|(event_index, event)| self.decide_event(plan, record, event_index, event))
+        let mut budget = Budget::of_record(record.value.map_or(0, <[u8]>::len));
+        let mut decide = |(index, event)| self.decide_event(plan, record, index, event, &mut budget);
+        (0..).zip(events).try_for_each(&mut decide)
     }
 
     /// The decisions about one event of the record, in the order of the topics.
@@ -90,6 +93,7 @@ impl Decider {
         record: &SourceRecord<'_>,
         event_index: u32,
         event: &ResourceEvent<'_>,
+        budget: &mut Budget,
     ) -> Result<(), Stop> {
         let candidates = plan.candidates(&event.identity.resource_type, event.interaction);
         if candidates.is_empty() {
@@ -102,7 +106,7 @@ impl Decider {
         }
         let standing = self.standing(plan, event);
         self.answers.forget();
-        let mut questioner = Questioner::new(plan, event, candidates, &self.time);
+        let mut questioner = Questioner::new(plan, event, candidates, &self.time, budget);
         for of_topic in candidates.chunk_by(|one, other| one.topic == other.topic) {
             let topic = of_topic[0].topic;
             if plan.topics[topic.0].destinations.is_empty() {

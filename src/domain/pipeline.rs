@@ -79,6 +79,8 @@ struct Transit<'t, 'r, 'o, E> {
     refusals: &'t Refusals,
     tally: &'t mut Tally,
     outputs: &'t mut Outputs<'o, E>,
+    /// The bytes of the record's value that its dead letters carry so far.
+    copied: usize,
 }
 
 /// The event whose outputs are being made.
@@ -163,7 +165,7 @@ impl Pipeline {
             })?;
         }
         let dead_letter_limit = self.dead_letter_limit;
-        let mut transit = Transit { plan: &plan, dead_letter_limit, record, refusals, tally, outputs };
+        let mut transit = Transit { plan: &plan, dead_letter_limit, record, refusals, tally, outputs, copied: 0 };
         let Ok(events) = decoded else {
             transit.tally.event(ingest, EventOutcome::DeadLettered);
             return transit.dead_letter(0, DeadLetterClass::Undecodable, Concern::Record);
@@ -280,12 +282,25 @@ impl<E> Transit<'_, '_, '_, E> {
             event_index,
             class,
             concern,
-            without_value: self.refusals.strips_dead_letter(event_index, class),
+            without_value: self.refusals.strips_dead_letter(event_index, class) || self.copied_enough(),
         };
         let output = letter.to_output(self.plan, self.record, self.dead_letter_limit);
+        self.copied += output.value.as_ref().map_or(0, |value| value.as_bytes().len());
         (self.outputs)(output).map_err(ProcessError::Output)
     }
 }
+
+impl<E> Transit<'_, '_, '_, E> {
+    /// Whether one more copy of the record's value would be too much. The first dead letter has its copy in any case.
+    fn copied_enough(&self) -> bool {
+        let value = self.record.value.map_or(0, <[u8]>::len);
+        self.copied > 0 && self.copied.saturating_add(value) > MAX_COPIED_BYTES
+    }
+}
+
+/// The copies of its value that the dead letters of one record carry, in bytes: a Bundle of 10 MB whose 10,000 entries
+/// all fail would make 100 GB of them.
+const MAX_COPIED_BYTES: usize = 64 * 1024 * 1024;
 
 fn output_key<'k>(record: &SourceRecord<'k>, current: &'k Current<'_, '_>, source: KeySource) -> Option<Cow<'k, [u8]>> {
     let focus = Cow::Borrowed(current.text.parts.focus.as_bytes());

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::event::{Interaction, ResourceEvent};
-use super::fhirpath::{Criterion, Subject};
+use super::fhirpath::{Budget, Criterion, Subject};
 use super::json;
 use super::output::DeadLetterClass;
 use super::plan::{Candidate, CriterionIndex, OnError, OnMissingState, Plan};
@@ -116,6 +116,8 @@ pub(crate) struct Questioner<'e, 'a> {
     event: &'e ResourceEvent<'a>,
     candidates: &'e [Candidate],
     time: &'e str,
+    /// What the criteria of the record may still take.
+    budget: &'e mut Budget,
     /// `None` until the first criterion asks; then the engine's view, or nothing if it could not be made.
     subject: Option<Option<Subject>>,
 }
@@ -127,8 +129,9 @@ impl<'e, 'a> Questioner<'e, 'a> {
         event: &'e ResourceEvent<'a>,
         candidates: &'e [Candidate],
         time: &'e str,
+        budget: &'e mut Budget,
     ) -> Self {
-        Self { plan, event, candidates, time, subject: None }
+        Self { plan, event, candidates, time, budget, subject: None }
     }
 
     /// Asks one criterion.
@@ -142,7 +145,7 @@ impl<'e, 'a> Questioner<'e, 'a> {
             self.subject = Some(self.make_subject());
         }
         let Some(Some(subject)) = &self.subject else { return Answer::Failed };
-        match self.plan.fhirpath.evaluate(criterion, subject) {
+        match self.plan.fhirpath.evaluate_within(criterion, subject, self.budget) {
             Ok(true) => Answer::True,
             Ok(false) if lacks_state => Answer::FalseForLackOfState,
             Ok(false) => Answer::False,

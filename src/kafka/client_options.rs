@@ -142,6 +142,14 @@ pub fn inquirer(settings: &Settings) -> ClientConfig {
     config
 }
 
+/// The same for a question that must not wait: committed positions without those that a transaction holds back.
+#[must_use]
+pub fn hasty_inquirer(settings: &Settings) -> ClientConfig {
+    let mut config = inquirer(settings);
+    config.set("isolation.level", "read_uncommitted");
+    config
+}
+
 fn base(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", &settings.application_id);

@@ -18,8 +18,8 @@
 //! **Retries.** Calls that time out are resumed until their deadline; the client repeats requests by itself.
 //! **Fails** with a [`Cause`] whose consequence says what to do.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -49,32 +49,68 @@ pub struct DeliveryFailure {
     pub code: RDKafkaErrorCode,
 }
 
-/// Collects delivery failures, and notices connections that break.
+/// Collects delivery failures, and what the client only says in its log.
+#[derive(Default)]
 struct DeliveryContext {
     client: String,
     failures: Mutex<Vec<DeliveryFailure>>,
+    /// Kafka topics that were refused to the open transaction as a whole.
+    refused: Mutex<Vec<String>>,
+    transaction_failed: AtomicBool,
     connection_lost: AtomicBool,
     /// Things that the client had to say.
     served: AtomicUsize,
 }
 
-/// How the client's log says that a connection in use has broken (its option `debug` is set for this). Nothing else tells
-/// it reliably: its error events leave repetitions out.
-const STATE_FACILITY: &str = "STATE";
-const CONNECTION_LOST: &str = "changed state UP -> ";
+/// What is told by the client's log alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Told {
+    /// A connection in use has broken. The option `debug` is set for this: error events leave repetitions out.
+    ConnectionLost,
+    /// The coordinator refuses a Kafka topic to the transaction: no output of it is sent, and none is reported.
+    KafkaTopicRefused(String),
+    /// The transaction can only be aborted.
+    TransactionFailed,
+}
+
+impl Told {
+    fn by(facility: &str, message: &str) -> Option<Self> {
+        match facility {
+            "STATE" => message.contains("changed state UP -> ").then_some(Self::ConnectionLost),
+            // Other partitions of the request are "not attempted": the fault is not theirs.
+            "ADDPARTS" if message.ends_with("Topic authorization failed") => {
+                let (_, named) = message.split_once("Failed to add partition \"")?;
+                let (kafka_topic, _) = named.split_once('"')?;
+                Some(Self::KafkaTopicRefused(kafka_topic.to_owned()))
+            }
+            "TXNERR" => Some(Self::TransactionFailed),
+            _ => None,
+        }
+    }
+}
 
 impl DeliveryContext {
-    fn failures(&self) -> std::sync::MutexGuard<'_, Vec<DeliveryFailure>> {
-        // A poisoned lock would mean a panic inside a push: the list is still a list.
-        self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn failures(&self) -> MutexGuard<'_, Vec<DeliveryFailure>> {
+        lock(&self.failures)
+    }
+
+    /// Nothing of what was told before is about the transaction that begins.
+    fn forget(&self) {
+        self.failures().clear();
+        lock(&self.refused).clear();
+        self.transaction_failed.store(false, Ordering::Relaxed);
+        self.connection_lost.store(false, Ordering::Relaxed);
     }
 }
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.served.fetch_add(1, Ordering::Relaxed);
-        if facility == STATE_FACILITY && message.contains(CONNECTION_LOST) {
-            self.connection_lost.store(true, Ordering::Relaxed);
+        match Told::by(facility, message) {
+            Some(Told::ConnectionLost) => self.connection_lost.store(true, Ordering::Relaxed),
+            Some(Told::KafkaTopicRefused(kafka_topic)) => lock(&self.refused).push(kafka_topic),
+            Some(Told::TransactionFailed) => self.transaction_failed.store(true, Ordering::Relaxed),
+            None => {}
         }
         super::client_options::log_line(&self.client, level, facility, message);
     }
@@ -114,6 +150,8 @@ pub struct OpenTransaction {
     client: BaseProducer<DeliveryContext>,
     begun: Instant,
     outputs: usize,
+    /// The first output for each Kafka topic.
+    first: Vec<(String, usize)>,
 }
 
 /// How an attempt to commit ended, when it did not succeed.
@@ -133,12 +171,7 @@ impl NewProducer {
     /// When an option is not acceptable: a fault of the configuration.
     pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
         let client = config.get("client.id").unwrap_or("fhir-fanout").to_owned();
-        let context = DeliveryContext {
-            client,
-            failures: Mutex::default(),
-            connection_lost: AtomicBool::new(false),
-            served: AtomicUsize::new(0),
-        };
+        let context = DeliveryContext { client, ..DeliveryContext::default() };
         config.create_with_context(context).map(|client| Self { client })
     }
 
@@ -169,12 +202,10 @@ impl IdleProducer {
             return Err(Cause::connection_lost());
         }
         serve_all(&self.client);
-        let context = self.client.context();
-        context.failures().clear();
         // Between transactions nothing is under way that could be late.
-        context.connection_lost.store(false, Ordering::Relaxed);
+        self.client.context().forget();
         match self.client.begin_transaction() {
-            Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0 }),
+            Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0, first: Vec::new() }),
             Err(error) => Err(fatal_or(&self.client, &error)),
         }
     }
@@ -203,6 +234,9 @@ impl OpenTransaction {
     pub fn send(&mut self, output: &OutputRecord<'_>, deadline: Instant) -> Result<(), Cause> {
         let number = self.outputs;
         self.outputs += 1;
+        if !self.first.iter().any(|(kafka_topic, _)| kafka_topic == output.kafka_topic) {
+            self.first.push((output.kafka_topic.to_owned(), number));
+        }
         loop {
             let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(output.kafka_topic, number);
             record.key = output.key.as_deref();
@@ -222,7 +256,9 @@ impl OpenTransaction {
             } else if let Some((code, text)) = self.client.client().fatal_error() {
                 return Err(Cause::of_fatal(code, &text));
             } else {
-                // The transaction has failed already (an earlier output, a time-out): aborting clears it.
+                // The transaction has failed already (an earlier output, a time-out): aborting clears it. Why it has is
+                // told before.
+                serve_all(&self.client);
                 return Err(Cause::new(Consequence::AbortAndReplay, error.to_string()));
             }
         }
@@ -236,12 +272,16 @@ impl OpenTransaction {
     /// Waits until every output sent so far is acknowledged by its broker.
     ///
     /// # Errors
-    /// The failures so far, as soon as there is one; or none, and the deadline has passed.
+    /// The failures so far, as soon as there is one; or none, and the deadline has passed or the transaction has failed
+    /// as a whole.
     pub fn deliver(&self, deadline: Instant) -> Result<(), Vec<DeliveryFailure>> {
         loop {
             let failures = self.failures();
             if !failures.is_empty() {
                 return Err(failures);
+            }
+            if self.client.context().transaction_failed.load(Ordering::Relaxed) {
+                return Err(Vec::new());
             }
             if self.client.in_flight_count() == 0 {
                 return Ok(());
@@ -253,10 +293,20 @@ impl OpenTransaction {
         }
     }
 
-    /// The outputs that were refused so far.
+    /// The outputs that were refused so far. Where a whole Kafka topic is, its first output stands for all.
     #[must_use]
     pub fn failures(&self) -> Vec<DeliveryFailure> {
-        self.client.context().failures().clone()
+        let context = self.client.context();
+        let mut failures = context.failures().clone();
+        let refused = lock(&context.refused);
+        let of_refused = self.first.iter().filter(|(kafka_topic, _)| refused.contains(kafka_topic));
+        failures.extend(
+            of_refused.map(|(_, output)| DeliveryFailure {
+                output: *output,
+                code: RDKafkaErrorCode::TopicAuthorizationFailed,
+            }),
+        );
+        failures
     }
 
     /// Puts the offsets into the transaction. All outputs must have been delivered ([`OpenTransaction::deliver`]).
@@ -357,6 +407,11 @@ fn serve_all(client: &BaseProducer<DeliveryContext>) {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock would mean a panic inside a push: the list is still a list.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn remaining(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(SLICE)
 }
@@ -375,4 +430,26 @@ fn headers_of(output: &OutputRecord<'_>) -> OwnedHeaders {
         headers = headers.insert(Header { key: &header.name, value: header.value.as_deref() });
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_tells_in_its_log_is_read() {
+        let told = |facility, message| Told::by(facility, message);
+        let lost = "[thrd:127.0.0.1:9092/1]: 127.0.0.1:9092/1: Broker changed state UP -> DOWN";
+        assert_eq!(told("STATE", lost), Some(Told::ConnectionLost));
+        let unused = lost.replace("UP -> DOWN", "CONNECT -> DOWN");
+        assert_eq!(told("STATE", &unused), None);
+        let because = |reason| {
+            let refused = "[thrd:main]: TxnCoordinator/1: Failed to add partition \"forms\" [0] to transaction";
+            Told::by("ADDPARTS", &format!("{refused}: Broker: {reason}"))
+        };
+        assert_eq!(because("Topic authorization failed"), Some(Told::KafkaTopicRefused("forms".to_owned())));
+        assert_eq!(because("Operation not attempted"), None, "the fault is another's");
+        assert_eq!(told("TXNERR", "whatever"), Some(Told::TransactionFailed));
+        assert_eq!(told("FAIL", lost), None);
+    }
 }

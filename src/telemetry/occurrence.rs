@@ -207,6 +207,12 @@ pub fn destination_unblocked(task: usize, destination: &str, kafka_topic: &str) 
     info!(task, destination, kafka_topic, "destination takes records again");
 }
 
+/// The brokers refuse to give what an ingest Kafka topic holds. The client does not say which one of them.
+pub fn ingest_not_readable(task: usize, kafka_topics: &[&str]) {
+    let kafka_topics = kafka_topics.join(", ");
+    error!(task, kafka_topics, "an ingest Kafka topic may not be read (right Read): it is waited for, its lag grows");
+}
+
 /// No broker answers: the task has no open transaction, its partitions are paused, and it waits.
 pub fn brokers_away(task: usize, error: &dyn Display) {
     warn!(task, %error, "brokers away, waiting without an open transaction");

@@ -36,12 +36,22 @@ pub struct ClusterOptions {
     pub links: usize,
     /// Asks users of [`KafkaCluster::sasl_servers`] for their rights. The testkit's own clients may do everything.
     pub authorizer: bool,
+    /// Puts the data of each node on a disk of its own that can be full ([`super::disk`]).
+    pub own_disk: bool,
 }
 
 impl Default for ClusterOptions {
     /// One node for short tests.
     fn default() -> Self {
-        Self { nodes: 1, heap_mb: 512, short_lived: true, broker_config: BTreeMap::new(), links: 0, authorizer: false }
+        Self {
+            nodes: 1,
+            heap_mb: 512,
+            short_lived: true,
+            broker_config: BTreeMap::new(),
+            links: 0,
+            authorizer: false,
+            own_disk: false,
+        }
     }
 }
 
@@ -83,6 +93,13 @@ impl ClusterOptions {
     #[must_use]
     pub fn authorizer(mut self) -> Self {
         self.authorizer = true;
+        self
+    }
+
+    /// The same with a disk for each node that can be full. Only where [`super::Disk::is_possible`].
+    #[must_use]
+    pub fn own_disk(mut self) -> Self {
+        self.own_disk = true;
         self
     }
 

@@ -9,6 +9,7 @@ use anyhow::Context;
 use nix::sys::signal::Signal;
 
 use super::cluster::{ClusterOptions, NodeAddress};
+use super::disk::Disk;
 use super::{acl, artifacts};
 use crate::process::Child;
 
@@ -19,6 +20,8 @@ pub struct Node {
     folder: PathBuf,
     java_options: Vec<String>,
     process: Option<Child>,
+    /// Declared behind the process: it is unmounted when that is gone.
+    disk: Option<Disk>,
 }
 
 impl Node {
@@ -35,8 +38,9 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let folder = cluster_folder.join(format!("node-{}", address.id));
         fs::create_dir_all(&folder)?;
+        let disk = if options.own_disk { Some(Disk::mount(&folder.join("disk"))?) } else { None };
         fs::write(folder.join("server.properties"), properties(&folder, &address, all, options))?;
-        let node = Self { address, folder, java_options: options.java_options(), process: None };
+        let node = Self { address, folder, java_options: options.java_options(), process: None, disk };
         node.format(cluster_id)?;
         Ok(node)
     }
@@ -139,6 +143,14 @@ impl Node {
         self.process.as_mut().context("the node is not running")?.signal(signal)
     }
 
+    /// The disk that its data lies on ([`ClusterOptions::own_disk`]).
+    ///
+    /// # Errors
+    /// When it has none of its own.
+    pub fn disk(&self) -> anyhow::Result<&Disk> {
+        self.disk.as_ref().context("the node has no disk of its own")
+    }
+
     /// The file that the node logs to.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -196,7 +208,7 @@ fn properties(folder: &Path, own: &NodeAddress, all: &[NodeAddress], options: &C
         format!("listener.security.protocol.map={}", protocols.join(",")),
         "controller.listener.names=CONTROLLER".to_owned(),
         format!("controller.quorum.voters={}", voters.join(",")),
-        format!("log.dirs={}", folder.join("data").display()),
+        format!("log.dirs={}", folder.join(if options.own_disk { "disk/data" } else { "data" }).display()),
         // Two cores are shared with everything else.
         "num.network.threads=2".to_owned(),
         "num.io.threads=4".to_owned(),

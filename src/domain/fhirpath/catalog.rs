@@ -13,6 +13,7 @@ pub(super) fn refusal(function: &str) -> Option<&'static str> {
         | "serverPatch" | "serverValidate" => "it needs a FHIR server, and criteria are evaluated without I/O",
         "withExtension" | "withProperty" | "Extension" | "Identifier" | "HumanName" | "ContactPoint" | "Address"
         | "Quantity" | "Coding" | "CodeableConcept" => "a criterion decides about a resource and makes none",
+        super::functions::TOLL => "it is the service's own",
         "random" | "uuid" | "newGuid" => "the same event must always give the same result",
         _ => return None,
     })

@@ -15,7 +15,7 @@ use super::catalog::{self, BOOLEAN, Gives};
 use super::engine;
 use super::functions;
 use super::lexical::Normalized;
-use super::tree::{call, children, grows, is_path, left_operand, written_type};
+use super::tree::{call, children, grows, is_path, left_operand, sorts_by_others, written_type};
 use super::types::{self, Types};
 use super::{CriterionProblem, Severity};
 use crate::domain::event::FhirRelease;
@@ -41,6 +41,19 @@ pub(super) struct Findings {
     pub(super) defines_variables: bool,
     /// Whether it asks for the event's time.
     pub(super) reads_clock: bool,
+    /// How many parts the expression has.
+    pub(super) parts: u64,
+    /// How many of them look at whole trees without a function that would pay: unions, and descendants that are
+    /// references.
+    pub(super) tree_parts: u64,
+}
+
+impl Findings {
+    /// The steps of one round of a lambda in this expression, for events of this many values: what its parts cost that
+    /// do not pay themselves.
+    pub(super) fn toll(&self, nodes: u64) -> u64 {
+        1 + self.parts / 32 + self.tree_parts * nodes / 16
+    }
 }
 
 /// A part of the text that is filled in.
@@ -118,6 +131,8 @@ impl Checker<'_> {
         if depth > MAX_DEPTH + MAX_CHAIN {
             return;
         }
+        self.found.parts += 1;
+        self.found.tree_parts += u64::from(looks_at_trees(node));
         if call(node).is_some_and(|(name, ..)| functions::CLOCK.iter().any(|(function, _)| name == *function)) {
             self.found.reads_clock = true;
         }
@@ -252,7 +267,10 @@ impl Checker<'_> {
                 return place.types.clone();
             }
             ('$', "index") => return Types::one("integer"),
-            ('$', "total") => return Types::unknown(),
+            ('$', "total") => {
+                self.pay_for(span);
+                return Types::unknown();
+            }
             ('%', "previous") => {
                 self.found.reads_previous = true;
                 Slot::Previous
@@ -260,7 +278,10 @@ impl Checker<'_> {
             ('%', "current") => Slot::Current,
             ('%', "resource" | "rootResource" | "context") => Slot::Focus,
             ('%', "sct" | "loinc" | "ucum") => return Types::one("string"),
-            ('%', _) if self.defines_any || self.defined.contains(name) => return Types::unknown(),
+            ('%', _) if self.defines_any || self.defined.contains(name) => {
+                self.pay_for(span);
+                return Types::unknown();
+            }
             ('%', _) if is_url_variable(name) => Slot::Text(url_literal(name)),
             _ => {
                 self.refuse_variable(&format!("{sigil}{name}"), name, span);
@@ -273,6 +294,14 @@ impl Checker<'_> {
             self.found.slots.push((span, slot));
         }
         if is_text { Types::one("string") } else { self.resources.clone() }
+    }
+
+    /// Variables may hold large collections, which the engine hands out for nothing.
+    fn pay_for(&mut self, span: Option<Range<usize>>) {
+        if let Some(span) = span {
+            let text = format!("{}.{}()", &self.source.text()[span.clone()], functions::TOLL);
+            self.found.slots.push((span, Slot::Text(text)));
+        }
     }
 
     fn refuse_variable(&mut self, written: &str, name: &str, span: Option<Range<usize>>) {
@@ -382,9 +411,10 @@ impl Checker<'_> {
         let Some(span) = span(pattern.location.as_ref()) else { return };
         let probe = format!("''.matches({})", &self.source.text()[span.clone()]);
         let engine = engine::engine(FhirRelease::R4);
-        let tried = engine.compile(&probe).and_then(|plan| engine.run(&plan, &engine.context(None)));
+        let tried = engine.compile(&probe).and_then(|plan| engine.run_alone(&plan));
         if tried.is_err() {
-            self.error(Some(span), "this is not a regular expression that can be used".into(), None);
+            let hint = "its automaton may have 1 MiB at most: \\w and the like repeated often are large".to_owned();
+            self.error(Some(span), "this is not a regular expression that can be used".into(), Some(hint));
         }
     }
 
@@ -409,6 +439,10 @@ impl Checker<'_> {
                 let hint = "repeat over a path, as in repeat(item)".to_owned();
                 self.error(span, format!("`{name}` over computed values may never end"), Some(hint));
             }
+            "sort" if arguments.iter().any(sorts_by_others) => {
+                let hint = "sort by what stands below the items, as in sort(date)".to_owned();
+                self.error(span, "`sort` by what is not part of its items may need too much memory".into(), Some(hint));
+            }
             "aggregate" if arguments.first().is_some_and(grows) => {
                 self.error(span, "`aggregate` that uses `$total` twice in one sum may grow without end".into(), None);
             }
@@ -424,6 +458,20 @@ impl Checker<'_> {
             _ => {}
         }
     }
+}
+
+/// Whether the engine walks or hashes whole trees here without calling a function or an operator of the registry.
+fn looks_at_trees(node: &ExpressionNode) -> bool {
+    // What stands below an item is met once for each of its levels at most.
+    let is_union = match node {
+        ExpressionNode::Union(union) => !is_path(&union.left) || !is_path(&union.right),
+        ExpressionNode::BinaryOperation(operation) => operation.operator == BinaryOperator::Union,
+        _ => false,
+    };
+    let filters_descendants = call(node).is_some_and(|(name, _, receiver)| {
+        name == "where" && receiver.and_then(call).is_some_and(|(inner, ..)| inner == "descendants")
+    });
+    is_union || filters_descendants
 }
 
 /// How precise the bound of a comparison is.

@@ -2,7 +2,8 @@
 //!
 //! Engines are made at their first use and shared by the whole process, so that compiled expressions fit every
 //! [`FhirPath`](super::FhirPath). There is no terminology, server, validation or trace provider: nothing in the engine
-//! can wait or do I/O, so its futures are polled once.
+//! can wait or do I/O. Its futures only yield, which is how the engine leaves room to others; they are polled on until the
+//! evaluation's budget is used up.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +19,10 @@ use octofhir_fhirpath::{
 };
 use serde_json::Value;
 
+use super::budget::{self, Budget, Shape};
 use super::model::{self, Provider};
 use super::node::Namesakes;
-use super::{functions, operators};
+use super::{functions, metered, operators};
 use crate::domain::event::FhirRelease;
 
 /// What an engine needs per event, and what all events share.
@@ -31,8 +33,16 @@ pub(super) struct Engine {
     resource_types: HashMap<&'static str, Arc<TypeInfo>>,
     namesakes: Namesakes,
     /// Types of (parent type, element), which `children()` and `descendants()` ask for by the thousand.
-    element_types: Arc<papaya::HashMap<String, Option<Arc<TypeInfo>>>>,
+    element_types: Arc<ElementTypes>,
 }
+
+type ElementTypes = papaya::HashMap<String, Option<Arc<TypeInfo>>>;
+
+/// The longest element name, in bytes, whose type is kept.
+const MAX_KEPT_NAME: usize = 64;
+
+/// How many element types are kept; FHIR has some 10,000 in each release.
+const MAX_KEPT_TYPES: usize = 50_000;
 
 static R4: LazyLock<Engine> = LazyLock::new(|| Engine::new(FhirRelease::R4));
 static R4B: LazyLock<Engine> = LazyLock::new(|| Engine::new(FhirRelease::R4B));
@@ -42,6 +52,7 @@ static R5: LazyLock<Engine> = LazyLock::new(|| Engine::new(FhirRelease::R5));
 static FUNCTIONS: LazyLock<Arc<FunctionRegistry>> = LazyLock::new(|| {
     let mut registry = create_function_registry();
     functions::replace(&mut registry);
+    metered::meter(&mut registry);
     Arc::new(registry)
 });
 
@@ -67,9 +78,10 @@ pub(super) struct EngineFailed;
 impl Engine {
     fn new(release: FhirRelease) -> Self {
         let model = model::model(release);
-        let provider: Arc<dyn ModelProvider> = Arc::new(Provider::new(model));
+        let paying: Arc<dyn ModelProvider> = Arc::new(Provider::new(model, true));
+        let provider: Arc<dyn ModelProvider> = Arc::new(Provider::new(model, false));
         let operators = operators::exact(create_standard_operator_registry());
-        let making = FhirPathEngine::new_with_registries(Arc::new(operators), FUNCTIONS.clone(), provider.clone());
+        let making = FhirPathEngine::new_with_registries(Arc::new(operators), FUNCTIONS.clone(), paying);
         let engine = poll_once(making)
             .expect("making an engine waits for nothing")
             .expect("making an engine from registries has no way to fail");
@@ -86,17 +98,17 @@ impl Engine {
     }
 
     /// A resource as the engine sees it.
-    pub(super) fn value(&self, resource: &Value) -> FhirPathValue {
+    pub(super) fn value(&self, resource: &Value, shape: &mut Shape) -> FhirPathValue {
         let type_name = resource.get("resourceType").and_then(Value::as_str).unwrap_or("Resource");
         let type_info = self.resource_types.get(type_name).cloned();
         let type_info = type_info.unwrap_or_else(|| Arc::new(model::fhir_type("Resource", true)));
-        FhirPathValue::Resource(self.namesakes.tree(resource), type_info, None)
+        FhirPathValue::Resource(self.namesakes.tree(resource, shape), type_info, None)
     }
 
-    /// A context with this focus; `None` is the empty focus.
-    pub(super) fn context(&self, focus: Option<FhirPathValue>) -> EvaluationContext {
+    /// A context with this focus; `None` is the empty focus. The shape is that of all of the event's trees.
+    pub(super) fn context(&self, focus: Option<FhirPathValue>, shape: &Shape) -> EvaluationContext {
         let focus = focus.map_or_else(Collection::empty, Collection::single);
-        let types = self.element_types.clone();
+        let types = self.types_for(shape);
         EvaluationContext::new_with_server_and_element_type_cache(
             focus,
             self.provider.clone(),
@@ -108,12 +120,54 @@ impl Engine {
         )
     }
 
-    /// Runs a compiled expression.
+    /// The shared element types, or an event's own where its names are too long to be kept: FHIR has none such, and
+    /// publishers' own names must not fill the memory.
+    fn types_for(&self, shape: &Shape) -> Arc<ElementTypes> {
+        if shape.longest_name > MAX_KEPT_NAME {
+            return Arc::default();
+        }
+        if self.element_types.len() > MAX_KEPT_TYPES {
+            self.element_types.pin().clear();
+        }
+        Arc::clone(&self.element_types)
+    }
+
+    /// Runs a compiled expression, inside of [`budget::metered`](super::budget::metered).
     pub(super) fn run(&self, plan: &CompiledPlan, context: &EvaluationContext) -> Result<Collection, EngineFailed> {
         // Nothing of the engine's state outlives a panic: what it caches is inserted whole.
-        let outcome = catch_unwind(AssertUnwindSafe(|| poll_once(self.engine.evaluate_plan(plan, context))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| poll_paid(self.engine.evaluate_plan(plan, context))));
         let result = outcome.map_err(|_panic| EngineFailed)?.ok_or(EngineFailed)?;
         result.map(|result| result.value).map_err(|_quotes_values| EngineFailed)
+    }
+}
+
+impl Engine {
+    /// How many element types are kept.
+    #[cfg(test)]
+    pub(super) fn kept_types(&self) -> usize {
+        self.element_types.len()
+    }
+
+    /// Runs a compiled expression on nothing.
+    pub(super) fn run_alone(&self, plan: &CompiledPlan) -> Result<Collection, EngineFailed> {
+        let shape = Arc::new(Shape::default());
+        let context = self.context(None, &shape);
+        let result = budget::metered(&mut Budget::of_evaluation(), 1, &shape, || self.run(plan, &context));
+        result.ok_or(EngineFailed)?
+    }
+}
+
+/// The steps that the engine takes before it yields, and that each poll costs.
+const STEPS_PER_POLL: u64 = 4096;
+
+/// The result of an evaluation. It waits for nothing, but yields from time to time; `None` when it cannot go on paying.
+fn poll_paid<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(output);
+        }
+        budget::spend(STEPS_PER_POLL).ok()?;
     }
 }
 

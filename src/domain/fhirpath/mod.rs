@@ -24,22 +24,29 @@ use octofhir_fhirpath::{
 };
 use serde_json::Value;
 
+use self::budget::Shape;
+pub use self::budget::{Budget, EVALUATION_STEPS};
 use self::check::{Findings, Slot};
 use self::lexical::{LexicalError, Normalized};
 use super::event::{FhirRelease, Interaction};
 
+mod budget;
 mod catalog;
 mod check;
 mod engine;
 mod functions;
 mod lexical;
+mod metered;
 mod model;
 mod node;
 mod operators;
+mod pattern;
 mod temporal;
 mod tree;
 mod types;
 
+#[cfg(test)]
+mod budget_tests;
 #[cfg(test)]
 mod robustness_tests;
 #[cfg(test)]
@@ -93,6 +100,7 @@ pub enum Severity {
 pub struct Subject {
     release: FhirRelease,
     states: States,
+    shape: Arc<Shape>,
     context: EvaluationContext,
     event_time: String,
     /// The event's time is put into the context when the first criterion asks for it: most never do.
@@ -116,6 +124,9 @@ pub enum EvaluationError {
     /// The engine reported an error or panicked.
     #[error("the expression failed")]
     Failed,
+    /// It, or the criteria of its record together, took more steps than are allowed.
+    #[error("the expression takes too many steps on this event")]
+    TooCostly,
 }
 
 impl FhirPath {
@@ -169,7 +180,8 @@ impl FhirPath {
         event_time: &str,
     ) -> Subject {
         let engine = engine::engine(release);
-        let value = |state: Option<Arc<Value>>| state.map(|state| engine.value(&state));
+        let mut shape = Shape::default();
+        let mut value = |state: Option<Arc<Value>>| state.map(|state| engine.value(&state, &mut shape));
         let (focus, current, previous) = match interaction {
             Interaction::Create => {
                 let focus = value(focus);
@@ -185,20 +197,40 @@ impl FhirPath {
             }
         };
         let states = States { focus: focus.is_some(), current: current.is_some(), previous: previous.is_some() };
-        let context = engine.context(focus.clone());
+        let context = engine.context(focus.clone(), &shape);
         for (name, value) in [("rootResource", focus), ("current", current), ("previous", previous)] {
             if let Some(value) = value {
                 context.set_variable(name.to_owned(), value);
             }
         }
-        Subject { release, states, context, event_time: event_time.to_owned(), clock: Once::new() }
+        Subject {
+            release,
+            states,
+            shape: Arc::new(shape),
+            context,
+            event_time: event_time.to_owned(),
+            clock: Once::new(),
+        }
     }
 
-    /// Evaluates a criterion: true fires; false and empty do not.
+    /// [`FhirPath::evaluate_within`] the budget of one evaluation.
     ///
     /// # Errors
     /// See [`EvaluationError`].
     pub fn evaluate(&self, criterion: &Criterion, subject: &Subject) -> Result<bool, EvaluationError> {
+        self.evaluate_within(criterion, subject, &mut Budget::of_evaluation())
+    }
+
+    /// Evaluates a criterion: true fires; false and empty do not. Its steps are taken from the budget of its record.
+    ///
+    /// # Errors
+    /// See [`EvaluationError`].
+    pub fn evaluate_within(
+        &self,
+        criterion: &Criterion,
+        subject: &Subject,
+        budget: &mut Budget,
+    ) -> Result<bool, EvaluationError> {
         let compiled = &*criterion.0;
         let engine = engine::engine(subject.release);
         let slot = &compiled.plans[subject.release as usize][subject.states.index()];
@@ -207,11 +239,15 @@ impl FhirPath {
         if compiled.findings.reads_clock {
             subject.clock.call_once(|| subject.set_clock());
         }
-        let result = if compiled.findings.defines_variables {
-            engine.run(plan, &subject.context.nest())
-        } else {
-            engine.run(plan, &subject.context)
-        };
+        let toll = compiled.findings.toll(subject.shape.nodes);
+        let result = budget::metered(budget, toll, &subject.shape, || {
+            if compiled.findings.defines_variables {
+                engine.run(plan, &subject.context.nest())
+            } else {
+                engine.run(plan, &subject.context)
+            }
+        });
+        let result = result.ok_or(EvaluationError::TooCostly)?;
         decide(&result.map_err(|engine::EngineFailed| EvaluationError::Failed)?)
     }
 }

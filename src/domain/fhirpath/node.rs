@@ -10,6 +10,7 @@ use std::sync::Arc;
 use octofhir_fhirpath::core::node::FhirNode;
 use serde_json::Value;
 
+use super::budget::Shape;
 use super::model::{Model, is_suffix};
 
 /// Element names by the longer names that the engine would take for a choice of them.
@@ -47,13 +48,19 @@ impl Namesakes {
         Self(namesakes)
     }
 
-    /// The tree of a resource.
-    pub(super) fn tree(&self, value: &Value) -> FhirNode {
+    /// The tree of a resource; its measures are added to the shape.
+    pub(super) fn tree(&self, value: &Value, shape: &mut Shape) -> FhirNode {
+        shape.nodes += 1;
         match value {
-            Value::Array(items) => FhirNode::Array(items.iter().map(|item| self.tree(item)).collect()),
+            Value::Array(items) => FhirNode::Array(items.iter().map(|item| self.tree(item, shape)).collect()),
             Value::Object(members) => {
+                shape.widest = shape.widest.max(members.len() as u64);
                 let mut entries: Vec<(Arc<str>, FhirNode)> = Vec::with_capacity(members.len() + 1);
-                entries.extend(members.iter().map(|(name, value)| (Arc::from(name.as_str()), self.tree(value))));
+                for (name, value) in members {
+                    let (name, value) = (Arc::from(name.as_str()), self.tree(value, shape));
+                    shape.member(&name, &value);
+                    entries.push((name, value));
+                }
                 for shorter in members.keys().filter_map(|name| self.0.get(name.as_str())).flatten() {
                     if !entries.iter().any(|(name, _)| &**name == *shorter) {
                         entries.push((Arc::from(*shorter), FhirNode::Array(Arc::default())));

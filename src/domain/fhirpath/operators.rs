@@ -17,6 +17,8 @@ use octofhir_fhirpath::evaluator::{EvaluationContext, EvaluationResult};
 use octofhir_fhirpath::{Collection, FhirPathValue};
 use rust_decimal::Decimal;
 
+use super::budget;
+use super::metered::pairs;
 use super::temporal;
 
 /// Wraps every binary operator of the registry.
@@ -25,10 +27,43 @@ pub(super) fn exact(mut registry: OperatorRegistry) -> OperatorRegistry {
     for operator in operators {
         if let Some(inner) = registry.get_binary_operator(&operator).cloned() {
             let relation = Relation::of(operator);
-            registry.register_binary_operator(operator, Arc::new(Exact { inner, relation }));
+            let compares = Compares::of(operator);
+            registry.register_binary_operator(operator, Arc::new(Exact { inner, relation, compares }));
         }
     }
     registry
+}
+
+/// What an operator looks at, and so what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compares {
+    /// The items themselves.
+    Items,
+    /// Everything below them.
+    Trees,
+    /// Each item of one side with each of the other.
+    Pairs,
+}
+
+impl Compares {
+    fn of(operator: BinaryOperator) -> Self {
+        match operator {
+            BinaryOperator::Equal | BinaryOperator::NotEqual => Self::Trees,
+            BinaryOperator::Equivalent
+            | BinaryOperator::NotEquivalent
+            | BinaryOperator::In
+            | BinaryOperator::Contains => Self::Pairs,
+            _ => Self::Items,
+        }
+    }
+
+    fn cost(self, left: &Collection, right: &Collection) -> u64 {
+        match self {
+            Self::Items => 1 + budget::items(left) + budget::items(right),
+            Self::Trees => 1 + budget::deep(left) + budget::deep(right),
+            Self::Pairs => 1 + budget::items(left) + budget::items(right) + pairs(left, right),
+        }
+    }
 }
 
 /// A comparison that is answered here for dates and times.
@@ -70,6 +105,7 @@ impl Relation {
 struct Exact {
     inner: Arc<dyn OperationEvaluator>,
     relation: Option<Relation>,
+    compares: Compares,
 }
 
 impl Exact {
@@ -108,6 +144,7 @@ impl OperationEvaluator for Exact {
         left: Collection,
         right: Collection,
     ) -> Result<EvaluationResult> {
+        budget::spend(self.compares.cost(&left, &right))?;
         self.check_singletons(&left, &right)?;
         match self.temporal(&left, &right) {
             Some(answer) => Ok(answer),
@@ -122,6 +159,7 @@ impl OperationEvaluator for Exact {
         left: Collection,
         right: Collection,
     ) -> Result<EvaluationResult> {
+        budget::spend(self.compares.cost(&left, &right))?;
         self.check_singletons(&left, &right)?;
         match self.temporal(&left, &right) {
             Some(answer) => Ok(answer),

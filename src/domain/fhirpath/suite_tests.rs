@@ -140,7 +140,10 @@ impl Suite {
         subject.set_clock();
         let engine = engine::engine(self.release);
         let plan = engine.compile(&compiled.text_for(subject.states)).map_err(|error| format!("{error:?}"))?;
-        let results = engine.run(&plan, &subject.context).map_err(|error| format!("{error:?}"))?;
+        let run = || engine.run(&plan, &subject.context).map_err(|error| format!("{error:?}"));
+        let toll = compiled.findings.toll(subject.shape.nodes);
+        let results =
+            budget::metered(&mut Budget::of_evaluation(), toll, &subject.shape, run).ok_or("too costly")??;
         Ok(results.into_vec())
     }
 }

@@ -84,6 +84,13 @@ fn is_item(node: &ExpressionNode) -> bool {
     matches!(node, ExpressionNode::Variable(variable) if variable.name == "this")
 }
 
+/// Whether a key of sort() reads anything but its item: all keys are kept until the end.
+pub(super) fn sorts_by_others(node: &ExpressionNode) -> bool {
+    let reads_others =
+        matches!(node, ExpressionNode::Variable(variable) if !["this", "index"].contains(&variable.name.as_str()));
+    reads_others || children(node).into_iter().any(sorts_by_others)
+}
+
 /// Whether an aggregate may double with each item.
 pub(super) fn grows(node: &ExpressionNode) -> bool {
     let (mut totals, mut joins) = (0, false);

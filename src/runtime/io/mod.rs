@@ -18,7 +18,11 @@ use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure};
 use crate::kafka::start_positions::Positions;
 
+#[cfg(feature = "fail-points")]
+pub mod fail_points;
 pub mod kafka;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 /// All that a task touches.
 pub trait TaskIo {

@@ -166,7 +166,7 @@ impl<Io: TaskIo> Task<'_, Io> {
     }
 
     /// Runs the records through the pipeline into the transaction. Ends early when the transaction has used a quarter
-    /// of its time: the rest of the records is the next batch.
+    /// of its time (the rest of the records is the next batch), and when the process stops.
     fn process(&mut self, lane: &mut Lane<Io>, batch: &mut Batch, most: usize) -> Option<Interruption> {
         let timeout = self.setup.settings.transaction_timeout;
         let send_until = batch.started + timeout;
@@ -208,6 +208,10 @@ impl<Io: TaskIo> Task<'_, Io> {
                     transaction.serve();
                 }
             } else if self.since(batch.started) > timeout / 4 {
+                break;
+            }
+            // What is processed is committed; the rest is the next owner's.
+            if self.stopping() {
                 break;
             }
         }
@@ -281,7 +285,7 @@ fn not_delivered<Io: TaskIo>(transaction: Io::Open, failures: &[DeliveryFailure]
     }
     let text = match failures.first() {
         Some(failure) => format!("{} outputs were not delivered: {}", failures.len(), failure.code),
-        None => "outputs were not acknowledged in time".to_owned(),
+        None => "outputs were not acknowledged: not in time, or the transaction has failed".to_owned(),
     };
     Outcome::Replay(transaction, Cause::new(Consequence::AbortAndReplay, text))
 }

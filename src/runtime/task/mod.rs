@@ -14,16 +14,19 @@
 
 mod attempt;
 mod group;
+#[cfg(test)]
+mod model;
 mod recovery;
 mod refusal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Positioned};
 use super::errors::FatalError;
 use super::io::kafka::KafkaIo;
 use super::io::{GroupMember, InputRecord, TaskIo};
@@ -39,7 +42,7 @@ use crate::domain::tally::Tally;
 use crate::kafka::client_options::{self, ClientIdentity};
 use crate::kafka::consumer::TaskConsumer;
 use crate::ops::status::{Status, TaskState, TaskStatus};
-use crate::telemetry::occurrence::BatchMetrics;
+use crate::telemetry::occurrence::{self, BatchMetrics};
 use crate::telemetry::{EndToEnd, PlanMetrics};
 
 /// How long an idle task waits for a record before it looks at its clock and the stop signal again.
@@ -73,6 +76,8 @@ pub fn run(setup: TaskSetup) -> Result<(), FatalError> {
         .map_err(FatalError::ClientConfiguration)?;
     let producer = client_options::producer_within(&setup.settings, &setup.identity, smallest_limit(&setup));
     let io = KafkaIo::new(&consumer, producer);
+    #[cfg(feature = "fail-points")]
+    let io = super::io::fail_points::WithFailPoints(io);
     let ended = Task::new(&setup, &io).run();
     setup.status.task(setup.number).enter(TaskState::Stopping);
     // Leaves the group: its partitions are others' at once, not after the session's time-out.
@@ -97,6 +102,8 @@ struct Task<'c, Io: TaskIo> {
     /// Partitions that came and could not be settled yet, because brokers did not answer.
     unsettled: Option<TopicPartitionList>,
     paused: bool,
+    /// Ingest Kafka topics of which one may not be read, until a record comes.
+    unreadable: BTreeSet<String>,
     /// Since when brokers have been away.
     away_since: Option<Instant>,
     trouble: Trouble,
@@ -154,6 +161,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             lag: LagBoard::default(),
             unsettled: None,
             paused: false,
+            unreadable: BTreeSet::new(),
             away_since: None,
             trouble: Trouble::default(),
             dead_lettered: Refusals::NONE,
@@ -228,7 +236,12 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
     /// One look at the consumer: at the most one record, and everything that the group has to say.
     fn poll(&mut self, wait: Duration) -> Result<(), FatalError> {
         match self.member.poll(wait) {
-            Some(Ok(record)) => self.backlog.push(record),
+            Some(Ok(record)) => {
+                if !self.unreadable.is_empty() {
+                    self.unreadable.remove(record.kafka_topic());
+                }
+                self.backlog.push(record);
+            }
             Some(Err(error)) => self.consumer_error(error)?,
             None => {}
         }
@@ -283,6 +296,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             KafkaError::MessageConsumption(RDKafkaErrorCode::GroupAuthorizationFailed) => {
                 return Err(self.consumer_failed(error));
             }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::TopicAuthorizationFailed) => self.ingest_not_readable(),
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 self.mend_lost_positions()?;
             }
@@ -297,6 +311,15 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         Ok(())
     }
 
+    /// Only an operator can mend it; the client goes on by itself then.
+    fn ingest_not_readable(&mut self) {
+        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        if self.unreadable.is_empty() {
+            occurrence::ingest_not_readable(self.setup.number, &kafka_topics);
+        }
+        self.unreadable.extend(kafka_topics.into_iter().map(str::to_owned));
+    }
+
     fn consumer_failed(&self, cause: KafkaError) -> FatalError {
         FatalError::Consumer { group: self.setup.settings.application_id.clone(), cause }
     }
@@ -306,21 +329,25 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         let Some(positions) = self.member.take_positions() else { return };
         self.lag.publish_stopped(self.io.now(), wall_clock_ms());
         if self.paused {
-            self.publish_lag_while_paused();
+            self.publish_ends(|_| true);
             return;
         }
         let backlog = &self.backlog;
         let in_hand = |kafka_topic: &str, partition: i32| in_hand(backlog, kafka_topic, partition);
         self.lag.publish(&positions, in_hand, self.io.now(), wall_clock_ms());
+        if !self.unreadable.is_empty() {
+            let unreadable = self.unreadable.clone();
+            self.publish_ends(|kafka_topic| unreadable.contains(kafka_topic));
+        }
     }
 
     /// While nothing is fetched, the statistics stand still: the ends are asked for.
-    fn publish_lag_while_paused(&mut self) {
+    fn publish_ends(&mut self, of: impl Fn(&str) -> bool) {
         if self.away_since.is_some() {
             return;
         }
-        let partitions: Vec<_> =
-            self.lag.read().map(|(kafka_topic, partition, _)| (kafka_topic.to_owned(), partition)).collect();
+        let read = self.lag.read().filter(|(kafka_topic, ..)| of(kafka_topic));
+        let partitions: Vec<_> = read.map(|(kafka_topic, partition, _)| (kafka_topic.to_owned(), partition)).collect();
         for (kafka_topic, partition) in partitions {
             // Short: without an answer the lag stays what it was.
             let Ok((_, end)) = self.member.watermarks(&kafka_topic, partition, IDLE_POLL) else { return };

@@ -1,9 +1,10 @@
 //! The tables as the FHIRPath engine asks for them.
 
 use async_trait::async_trait;
-use octofhir_fhir_model::error::Result;
+use octofhir_fhir_model::error::{ModelError, Result};
 use octofhir_fhir_model::provider::{ChoiceTypeInfo, ElementInfo, FhirVersion, ModelProvider, TypeInfo};
 
+use super::super::budget;
 use super::{Kind, Model};
 use crate::domain::event::FhirRelease;
 
@@ -11,16 +12,20 @@ use crate::domain::event::FhirRelease;
 const SYSTEM_TYPES: [&str; 9] =
     ["Boolean", "String", "Integer", "Long", "Decimal", "Date", "DateTime", "Time", "Quantity"];
 
-/// Gives the engine real element types. Answers never wait and never fail.
+/// Gives the engine real element types. Answers never wait, and fail only where a budget is used up.
+///
+/// The engine itself gets one that makes every step of a path pay. The contexts of events get one that is free: their
+/// answers are kept for the events that follow, and what an evaluation may do must not depend on what came before.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Provider {
     model: &'static Model,
+    pays: bool,
 }
 
 impl Provider {
     /// The types of this release.
-    pub(in super::super) fn new(model: &'static Model) -> Self {
-        Self { model }
+    pub(in super::super) fn new(model: &'static Model, pays: bool) -> Self {
+        Self { model, pays }
     }
 
     fn element(&self, parent: &str, name: &str) -> Option<TypeInfo> {
@@ -73,6 +78,9 @@ impl ModelProvider for Provider {
     }
 
     async fn get_element_type(&self, parent: &TypeInfo, name: &str) -> Result<Option<TypeInfo>> {
+        if self.pays {
+            budget::spend_step(name).map_err(|_| ModelError::generic("the budget is used up"))?;
+        }
         Ok(self.element(type_name(parent), name))
     }
 

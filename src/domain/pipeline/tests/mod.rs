@@ -6,6 +6,7 @@ mod dead_letters;
 mod engine_tests;
 mod filters;
 mod notifications;
+mod poison;
 
 /// A task owns its pipeline on its own thread; the plan is shared by all of them.
 #[test]

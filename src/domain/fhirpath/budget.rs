@@ -1,0 +1,247 @@
+//! How much work one evaluation may do, counted in steps.
+//!
+//! ```text
+//! Budget (per record) -> Meter (per evaluation, of this thread) <- spend: functions, operators, steps of paths
+//! ```
+//!
+//! Steps, not time: the same record gives the same answer on every machine. A step is roughly a quarter of a microsecond
+//! of an optimised build. Everything that the engine does in proportion to its data goes through a function, an
+//! operator or a step of a path, and each of them pays before it works where its work or its result may be large, and
+//! afterwards for what came out. What the engine hides is paid by its upper bound: how long the longest list or text of
+//! that name is, how many members the widest object has ([`Shape`]). Nothing is paid by what a cache holds, so that the
+//! order of events changes no answer.
+//!
+//! When it is used up, every further payment is refused and the evaluation ends as
+//! [`EvaluationError::TooCostly`](super::EvaluationError::TooCostly).
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use octofhir_fhirpath::core::error_code::FP0054;
+use octofhir_fhirpath::core::node::FhirNode;
+use octofhir_fhirpath::core::{FhirPathError, Result};
+use octofhir_fhirpath::{Collection, FhirPathValue};
+
+/// The steps of one evaluation of a criterion.
+pub const EVALUATION_STEPS: u64 = 2_000_000;
+
+/// The steps of all evaluations for one record, beside those that its size brings.
+const RECORD_STEPS: u64 = 4 * EVALUATION_STEPS;
+
+/// The further steps that each byte of a record brings: a Bundle of many entries has many evaluations.
+const STEPS_PER_BYTE: u64 = 1;
+
+/// Text is paid by this many bytes a step.
+const BYTES_PER_STEP: u64 = 64;
+
+/// How many names of long members are told apart; of more, the longest stands for all.
+const MAX_LONG_NAMES: usize = 32;
+
+/// From this length on, a list is long; text from as many times [`BYTES_PER_STEP`] bytes on.
+const LONG: u64 = 32;
+
+/// The steps that are left for the evaluations of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    left: u64,
+}
+
+impl Budget {
+    /// The budget of a record of this size.
+    #[must_use]
+    pub fn of_record(bytes: usize) -> Self {
+        Self { left: RECORD_STEPS + STEPS_PER_BYTE * bytes as u64 }
+    }
+
+    /// The budget of a single evaluation.
+    #[must_use]
+    pub fn of_evaluation() -> Self {
+        Self { left: EVALUATION_STEPS }
+    }
+
+    /// The steps that are left.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+/// What the trees of an event look like, as far as the engine's work depends on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// All values of the trees.
+    pub(super) nodes: u64,
+    /// The members of the widest object.
+    pub(super) widest: u64,
+    /// The length of the longest name, in bytes.
+    pub(super) longest_name: usize,
+    /// Names of members with long lists or texts, and how many steps the longest of each name is.
+    long: Vec<(Arc<str>, u64)>,
+    /// The longest of all, once there are too many names.
+    long_any: u64,
+}
+
+impl Shape {
+    /// Notes a member of an object.
+    pub(super) fn member(&mut self, name: &Arc<str>, value: &FhirNode) {
+        self.longest_name = self.longest_name.max(name.len());
+        let length = match value {
+            FhirNode::Array(items) => items.iter().map(in_list).sum(),
+            FhirNode::Str(text) => text.len() as u64 / BYTES_PER_STEP,
+            _ => 0,
+        };
+        if length < LONG {
+            return;
+        }
+        if let Some((_, known)) = self.long.iter_mut().find(|(known, _)| known == name) {
+            *known = length.max(*known);
+        } else if self.long.len() < MAX_LONG_NAMES {
+            self.long.push((Arc::clone(name), length));
+        } else {
+            self.long_any = length.max(self.long_any);
+        }
+    }
+
+    /// The steps of following this element once. A choice's member goes on with its type.
+    fn step(&self, name: &str) -> u64 {
+        let of_name = self.long.iter().filter(|(known, _)| known.starts_with(name)).map(|(_, length)| *length);
+        let longest = of_name.max().unwrap_or_default().max(self.long_any);
+        1 + self.widest / BYTES_PER_STEP + longest / 2
+    }
+}
+
+/// An item of a list: the engine copies lists inside of lists whole.
+fn in_list(item: &FhirNode) -> u64 {
+    match item {
+        FhirNode::Array(items) => 1 + items.iter().map(in_list).sum::<u64>(),
+        FhirNode::Str(text) => 1 + text.len() as u64 / BYTES_PER_STEP,
+        _ => 1,
+    }
+}
+
+/// What the evaluation that runs on this thread may still spend.
+struct Meter {
+    left: Cell<u64>,
+    exhausted: Cell<bool>,
+    /// The steps of one round of a lambda.
+    toll: Cell<u64>,
+    shape: RefCell<Arc<Shape>>,
+}
+
+thread_local! {
+    static METER: Meter = Meter {
+        left: Cell::new(0),
+        exhausted: Cell::new(false),
+        toll: Cell::new(1),
+        shape: RefCell::default(),
+    };
+}
+
+/// Runs an evaluation with this budget: `None` when it was used up, whatever the evaluation makes of that.
+pub(super) fn metered<T>(budget: &mut Budget, toll: u64, shape: &Arc<Shape>, run: impl FnOnce() -> T) -> Option<T> {
+    let granted = budget.left.min(EVALUATION_STEPS);
+    METER.with(|meter| {
+        meter.left.set(granted);
+        meter.exhausted.set(granted == 0);
+        meter.toll.set(toll.max(1));
+        *meter.shape.borrow_mut() = Arc::clone(shape);
+    });
+    let result = (granted > 0).then(run);
+    METER.with(|meter| {
+        budget.left -= granted - meter.left.replace(0).min(granted);
+        if meter.exhausted.replace(true) { None } else { result }
+    })
+}
+
+/// Pays for work.
+pub(super) fn spend(steps: u64) -> Result<()> {
+    METER.with(|meter| match meter.left.get().checked_sub(steps) {
+        Some(left) if !meter.exhausted.get() => {
+            meter.left.set(left);
+            Ok(())
+        }
+        _ => {
+            meter.left.set(0);
+            meter.exhausted.set(true);
+            Err(exhausted())
+        }
+    })
+}
+
+/// Pays for following an element.
+pub(super) fn spend_step(name: &str) -> Result<()> {
+    spend(METER.with(|meter| meter.shape.borrow().step(name)))
+}
+
+/// Pays for this many rounds of a lambda.
+pub(super) fn spend_rounds(rounds: u64) -> Result<()> {
+    spend(rounds.saturating_mul(METER.with(|meter| meter.toll.get())))
+}
+
+/// The error of whoever cannot pay.
+pub(super) fn exhausted() -> FhirPathError {
+    FhirPathError::evaluation_error(FP0054, "the budget is used up")
+}
+
+/// The steps of reading every item of a collection, the inside of resources left alone.
+pub(super) fn items(collection: &Collection) -> u64 {
+    collection.iter().map(item).sum()
+}
+
+fn item(value: &FhirPathValue) -> u64 {
+    match value {
+        FhirPathValue::String(text, ..) => 1 + bytes(text.len()),
+        FhirPathValue::Collection(inner) => 1 + items(inner),
+        FhirPathValue::Resource(..) => 1 + METER.with(|meter| meter.shape.borrow().widest / BYTES_PER_STEP),
+        _ => 1,
+    }
+}
+
+/// The steps of reading every item of a collection and everything below.
+pub(super) fn deep(collection: &Collection) -> u64 {
+    collection.iter().map(|value| below(value, &|_| 1)).sum()
+}
+
+/// The steps of reading what is one level below the items.
+pub(super) fn level(collection: &Collection) -> u64 {
+    let below = |value: &FhirPathValue| match value {
+        FhirPathValue::Resource(FhirNode::Object(members), ..) => {
+            members.iter().map(|(_, value)| 1 + in_list(value)).sum()
+        }
+        FhirPathValue::Resource(node, ..) => in_list(node),
+        FhirPathValue::Collection(inner) => level(inner),
+        _ => 0,
+    };
+    collection.iter().map(below).sum()
+}
+
+/// The steps of what a walk repeated from every item of every level costs: each value is met once per level above it.
+pub(super) fn by_depth(collection: &Collection, power: u32) -> u64 {
+    collection.iter().map(|value| below(value, &|depth| depth.pow(power))).sum()
+}
+
+fn below(value: &FhirPathValue, weight: &dyn Fn(u64) -> u64) -> u64 {
+    match value {
+        FhirPathValue::Resource(node, ..) => nodes(node, 1, weight),
+        FhirPathValue::Collection(inner) => inner.iter().map(|value| below(value, weight)).sum(),
+        other => item(other),
+    }
+}
+
+/// The tree has at most as many levels as a resource may have.
+fn nodes(node: &FhirNode, depth: u64, weight: &dyn Fn(u64) -> u64) -> u64 {
+    let here = weight(depth);
+    match node {
+        FhirNode::Array(items) => here + items.iter().map(|item| nodes(item, depth + 1, weight)).sum::<u64>(),
+        FhirNode::Object(members) => {
+            here + members.iter().map(|(_, value)| nodes(value, depth + 1, weight)).sum::<u64>()
+        }
+        FhirNode::Str(text) => here * (1 + bytes(text.len())),
+        _ => here,
+    }
+}
+
+/// The steps of a text of this many bytes.
+pub(super) fn bytes(length: usize) -> u64 {
+    length as u64 / BYTES_PER_STEP
+}

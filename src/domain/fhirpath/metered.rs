@@ -1,0 +1,374 @@
+//! The engine's functions, each paying for its work; see [`budget`](super::budget).
+//!
+//! A function pays for its input before it works and for its result afterwards; what may be much more than both (trees
+//! that are walked, items that are compared with one another, texts that are multiplied) before.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use octofhir_fhirpath::ast::ExpressionNode;
+use octofhir_fhirpath::core::Result;
+use octofhir_fhirpath::evaluator::function_registry::{
+    FunctionEvaluatorWrapper, FunctionMetadata, FunctionRegistry, LazyFunctionEvaluator, ProviderPureFunctionEvaluator,
+    PureFunctionEvaluator,
+};
+use octofhir_fhirpath::evaluator::lambda_hoisting::{hoist_into, invariant_subexpressions};
+use octofhir_fhirpath::evaluator::{AsyncNodeEvaluator, EvaluationContext, EvaluationResult};
+use octofhir_fhirpath::{Collection, FhirPathValue};
+
+use super::budget::{self, spend, spend_rounds};
+use super::functions::TAKE_PATTERN;
+use super::pattern;
+use super::tree::call;
+
+/// Makes every function of the registry pay.
+pub(super) fn meter(registry: &mut FunctionRegistry) {
+    let names: Vec<String> = registry.list_functions().into_iter().cloned().collect();
+    for name in names {
+        match registry.get_function_wrapper(&name).cloned() {
+            Some(FunctionEvaluatorWrapper::Pure(inner)) => {
+                registry.register_pure_function(Arc::new(Pure { work: Work::of(&name), pattern: None, inner }));
+            }
+            Some(FunctionEvaluatorWrapper::ProviderPure(inner)) => {
+                registry.register_provider_pure_function(Arc::new(Metered { work: Work::of(&name), inner }));
+            }
+            Some(FunctionEvaluatorWrapper::Lazy(inner)) => {
+                registry.register_lazy_function(Arc::new(Metered { work: Work::of(&name), inner }));
+            }
+            Some(FunctionEvaluatorWrapper::Standard(_)) | None => {}
+        }
+    }
+}
+
+/// What a function's work grows with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// The items of its input and arguments.
+    Items,
+    /// Everything below them.
+    Tree,
+    /// One level below them.
+    Level,
+    /// Its expression is evaluated for each item of the input.
+    Rounds,
+    /// Its expression is evaluated for each item, and for each of the results, down the tree.
+    RoundsDown,
+    /// All items are compared with one another in the end.
+    Sort,
+    /// Items that are equal are found by their hash, as far as they have one.
+    Distinct,
+    /// Each item of the input is compared with each of the argument.
+    Pairs,
+    /// The text becomes an item for each letter.
+    Letters,
+    /// The text is multiplied by the arguments' lengths.
+    Product,
+    /// A regular expression runs over the text.
+    Pattern,
+}
+
+impl Work {
+    fn of(function: &str) -> Self {
+        match function {
+            "descendants" => Self::Tree,
+            "children" => Self::Level,
+            "where" | "select" | "all" | "exists" | "aggregate" => Self::Rounds,
+            "repeat" | "repeatAll" => Self::RoundsDown,
+            "sort" => Self::Sort,
+            "distinct" | "isDistinct" | "union" => Self::Distinct,
+            "intersect" | "exclude" | "subsetOf" | "supersetOf" => Self::Pairs,
+            "toChars" | "split" => Self::Letters,
+            "replace" | "join" => Self::Product,
+            _ if TAKE_PATTERN.contains(&function) => Self::Pattern,
+            _ => Self::Items,
+        }
+    }
+
+    /// What is paid before the work.
+    fn cost(self, input: &Collection, arguments: &[Collection]) -> u64 {
+        let given: u64 = arguments.iter().map(budget::items).sum();
+        let items = 1 + budget::items(input) + given;
+        match self {
+            Self::Items | Self::Rounds | Self::RoundsDown | Self::Pattern => items,
+            Self::Tree => items + budget::deep(input),
+            Self::Level => items + budget::level(input),
+            Self::Sort => items + 16 * budget::deep(input),
+            Self::Distinct => {
+                let all = budget::deep(input) + arguments.iter().map(budget::deep).sum::<u64>();
+                let count = input.len() + arguments.iter().map(Collection::len).sum::<usize>();
+                let without_hash = unhashable(input) + arguments.iter().map(unhashable).sum::<u64>();
+                items + all + without_hash.saturating_mul(count as u64)
+            }
+            Self::Pairs => items + arguments.iter().map(|other| pairs(input, other)).sum::<u64>(),
+            Self::Letters => items + text_length(input),
+            Self::Product => {
+                let longest = arguments.iter().map(text_length).max().unwrap_or_default();
+                let times = text_length(input) + input.len() as u64;
+                items + times.saturating_mul(longest) / 64
+            }
+        }
+    }
+}
+
+/// The steps of comparing each item with each other one, everything below them included.
+pub(super) fn pairs(left: &Collection, right: &Collection) -> u64 {
+    let deep = |one: &Collection, other: &Collection| (one.len() as u64).saturating_mul(budget::deep(other));
+    deep(left, right).max(deep(right, left)) / 4 + 1
+}
+
+fn text_length(collection: &Collection) -> u64 {
+    let length = |value: &FhirPathValue| match value {
+        FhirPathValue::String(text, ..) => text.len() as u64,
+        _ => 32,
+    };
+    collection.iter().map(length).sum()
+}
+
+/// How many items the engine has no hash for.
+fn unhashable(collection: &Collection) -> u64 {
+    let has_hash = |value: &&FhirPathValue| match value {
+        FhirPathValue::Integer(..)
+        | FhirPathValue::Decimal(..)
+        | FhirPathValue::Boolean(..)
+        | FhirPathValue::String(..) => false,
+        FhirPathValue::Resource(_, info, _) => info.type_name == "Quantity",
+        _ => true,
+    };
+    collection.iter().filter(has_hash).count() as u64
+}
+
+/// Pays for what came out.
+fn paid(result: EvaluationResult) -> Result<EvaluationResult> {
+    spend(budget::items(&result.value))?;
+    Ok(result)
+}
+
+struct Pure {
+    inner: Arc<dyn PureFunctionEvaluator>,
+    work: Work,
+    /// A constant pattern and its size.
+    pattern: Option<(String, u64)>,
+}
+
+impl Pure {
+    fn pay(&self, input: &Collection, arguments: &[Collection]) -> Result<()> {
+        spend(self.work.cost(input, arguments))?;
+        if self.work != Work::Pattern {
+            return Ok(());
+        }
+        let Some(text) = pattern_of(arguments) else { return Ok(()) };
+        let size = match &self.pattern {
+            Some((known, size)) if known == text => *size,
+            _ => pattern::size(text)?,
+        };
+        let written = arguments.get(1).map_or(0, text_length);
+        spend(pattern::cost(size, text_length(input)) + (text_length(input) + 1).saturating_mul(written) / 64)
+    }
+}
+
+fn pattern_of(arguments: &[Collection]) -> Option<&str> {
+    match arguments.first()?.values() {
+        [FhirPathValue::String(text, ..)] => Some(text),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl PureFunctionEvaluator for Pure {
+    fn prepare(&self, arguments: &[Collection]) -> Option<Arc<dyn PureFunctionEvaluator>> {
+        let pattern = pattern_of(arguments).filter(|_| self.work == Work::Pattern);
+        let pattern = pattern.and_then(|text| Some((text.to_owned(), pattern::measure(text)?)));
+        if self.work == Work::Pattern && pattern.is_none() {
+            // Not compiled before it was found too large.
+            return None;
+        }
+        let inner = self.inner.prepare(arguments).unwrap_or_else(|| Arc::clone(&self.inner));
+        Some(Arc::new(Self { inner, work: self.work, pattern }))
+    }
+
+    fn supports_sync(&self) -> bool {
+        self.inner.supports_sync()
+    }
+
+    fn evaluate_sync(&self, input: Collection, arguments: Vec<Collection>) -> Result<EvaluationResult> {
+        self.pay(&input, &arguments)?;
+        paid(self.inner.evaluate_sync(input, arguments)?)
+    }
+
+    fn evaluate_sync_borrowed(&self, input: Collection, arguments: &[Collection]) -> Result<EvaluationResult> {
+        self.pay(&input, arguments)?;
+        paid(self.inner.evaluate_sync_borrowed(input, arguments)?)
+    }
+
+    async fn evaluate(&self, input: Collection, arguments: Vec<Collection>) -> Result<EvaluationResult> {
+        self.pay(&input, &arguments)?;
+        paid(self.inner.evaluate(input, arguments).await?)
+    }
+
+    fn metadata(&self) -> &FunctionMetadata {
+        self.inner.metadata()
+    }
+}
+
+struct Metered<F: ?Sized> {
+    work: Work,
+    inner: Arc<F>,
+}
+
+#[async_trait]
+impl ProviderPureFunctionEvaluator for Metered<dyn ProviderPureFunctionEvaluator> {
+    async fn evaluate(
+        &self,
+        input: Collection,
+        arguments: Vec<Collection>,
+        context: &EvaluationContext,
+    ) -> Result<EvaluationResult> {
+        spend(self.work.cost(&input, &arguments))?;
+        paid(self.inner.evaluate(input, arguments, context).await?)
+    }
+
+    fn metadata(&self) -> &FunctionMetadata {
+        self.inner.metadata()
+    }
+}
+
+impl Metered<dyn LazyFunctionEvaluator> {
+    /// How often the expression may be evaluated.
+    fn rounds(&self, input: &Collection, arguments: &[ExpressionNode]) -> u64 {
+        match self.work {
+            Work::Rounds | Work::Sort => input.len() as u64,
+            // Every result is turned into text to know it again, with everything below it.
+            Work::RoundsDown if arguments.iter().any(walks) => budget::by_depth(input, 2),
+            Work::RoundsDown => budget::by_depth(input, 1),
+            _ => 0,
+        }
+    }
+
+    /// Pays for the rounds, and for what the engine evaluates once before them and hands out in each.
+    async fn pay_rounds(
+        &self,
+        input: &Collection,
+        context: &EvaluationContext,
+        arguments: &[ExpressionNode],
+        evaluator: &AsyncNodeEvaluator<'_>,
+    ) -> Result<EvaluationContext> {
+        let rounds = self.rounds(input, arguments);
+        if rounds == 0 || arguments.is_empty() {
+            return Ok(context.clone());
+        }
+        spend_rounds(rounds)?;
+        let at_once = usize::try_from(rounds).unwrap_or(usize::MAX);
+        let context = hoist_into(context, arguments, at_once, evaluator).await?;
+        for candidate in arguments.iter().flat_map(invariant_subexpressions) {
+            if let Some(value) = context.hoisted_value(std::ptr::from_ref(candidate) as usize) {
+                spend(rounds.saturating_mul(budget::items(&value)))?;
+            }
+        }
+        Ok(context)
+    }
+}
+
+/// Whether a step of repeat() goes down more than one level.
+fn walks(node: &ExpressionNode) -> bool {
+    call(node).is_some_and(|(name, ..)| name == "descendants") || super::tree::children(node).into_iter().any(walks)
+}
+
+#[async_trait]
+impl LazyFunctionEvaluator for Metered<dyn LazyFunctionEvaluator> {
+    fn prepare_no_args(&self) -> Option<Arc<dyn PureFunctionEvaluator>> {
+        let inner = self.inner.prepare_no_args()?;
+        Some(Arc::new(Pure { inner, work: self.work, pattern: None }))
+    }
+
+    async fn evaluate(
+        &self,
+        input: Collection,
+        context: &EvaluationContext,
+        arguments: Vec<ExpressionNode>,
+        evaluator: AsyncNodeEvaluator<'_>,
+    ) -> Result<EvaluationResult> {
+        self.evaluate_borrowed(input, context, &arguments, evaluator).await
+    }
+
+    async fn evaluate_borrowed(
+        &self,
+        input: Collection,
+        context: &EvaluationContext,
+        arguments: &[ExpressionNode],
+        evaluator: AsyncNodeEvaluator<'_>,
+    ) -> Result<EvaluationResult> {
+        spend(self.work.cost(&input, &[]))?;
+        let context = self.pay_rounds(&input, context, arguments, &evaluator).await?;
+        paid(self.inner.evaluate_borrowed(input, &context, arguments, evaluator).await?)
+    }
+
+    fn metadata(&self) -> &FunctionMetadata {
+        self.inner.metadata()
+    }
+}
+
+/// select() as the engine has it, but each round pays for what it adds.
+pub(super) struct Select {
+    pub(super) metadata: FunctionMetadata,
+}
+
+#[async_trait]
+impl LazyFunctionEvaluator for Select {
+    async fn evaluate(
+        &self,
+        input: Collection,
+        context: &EvaluationContext,
+        arguments: Vec<ExpressionNode>,
+        evaluator: AsyncNodeEvaluator<'_>,
+    ) -> Result<EvaluationResult> {
+        self.evaluate_borrowed(input, context, &arguments, evaluator).await
+    }
+
+    async fn evaluate_borrowed(
+        &self,
+        input: Collection,
+        context: &EvaluationContext,
+        arguments: &[ExpressionNode],
+        evaluator: AsyncNodeEvaluator<'_>,
+    ) -> Result<EvaluationResult> {
+        let Some(projection) = arguments.first() else { return Err(budget::exhausted()) };
+        let mut results = Vec::new();
+        for (index, item) in input.iter().enumerate() {
+            let round = context.create_child_context(Collection::single(item.clone()));
+            round.set_this(item.clone());
+            round.set_index(index);
+            let projected = evaluator.evaluate(projection, &round).await?.value;
+            spend(budget::items(&projected))?;
+            results.extend(projected.iter().cloned());
+        }
+        Ok(EvaluationResult { value: Collection::from(results) })
+    }
+
+    fn metadata(&self) -> &FunctionMetadata {
+        &self.metadata
+    }
+}
+
+/// Gives back its input and pays for it: stands behind variables, which the engine hands out whatever their size.
+pub(super) struct Toll {
+    pub(super) metadata: FunctionMetadata,
+}
+
+#[async_trait]
+impl PureFunctionEvaluator for Toll {
+    fn supports_sync(&self) -> bool {
+        true
+    }
+
+    fn evaluate_sync(&self, input: Collection, _arguments: Vec<Collection>) -> Result<EvaluationResult> {
+        Ok(EvaluationResult { value: input })
+    }
+
+    async fn evaluate(&self, input: Collection, arguments: Vec<Collection>) -> Result<EvaluationResult> {
+        self.evaluate_sync(input, arguments)
+    }
+
+    fn metadata(&self) -> &FunctionMetadata {
+        &self.metadata
+    }
+}
