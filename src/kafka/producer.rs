@@ -19,7 +19,8 @@
 //! **Fails** with a [`Cause`] whose consequence says what to do.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -39,6 +40,10 @@ const SLICE: Duration = Duration::from_millis(100);
 /// How long one look for delivery reports takes: the client's own flush waits in slices of 100 ms, which would cost
 /// that much with every commit.
 const DELIVERY_POLL: Duration = Duration::from_millis(1);
+
+/// After how long a client is given up that does not come back from sending the offsets; it takes milliseconds, and a
+/// second or two while the group's coordinator moves.
+const OFFSETS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An output that the broker, or the client before it, refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,9 +316,37 @@ impl OpenTransaction {
 
     /// Puts the offsets into the transaction. All outputs must have been delivered ([`OpenTransaction::deliver`]).
     ///
+    /// The client's call has no time limit that it keeps: when the group's coordinator vanishes from the cluster, it waits
+    /// for a connection that nobody opens any more (librdkafka issues 5456 and 5511). So it is made on a thread of its
+    /// own, and one that does not come back is left behind with its client. Nothing that it may still send does harm: the
+    /// successor's epoch shuts it out, and the end of the transaction was not asked for.
+    ///
     /// # Errors
     /// See [`CommitFailure`]; the outcome is never unknown here.
     pub fn send_offsets(
+        self,
+        offsets: &TopicPartitionList,
+        group: &Arc<ConsumerGroupMetadata>,
+        deadline: Instant,
+    ) -> Result<Self, CommitFailure> {
+        let patience = remaining(deadline).min(OFFSETS_PATIENCE);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (offsets, group) = (offsets.clone(), Arc::clone(group));
+        let call = move || {
+            // Nobody waits for it any more: then it ends here.
+            let _ = sender.send(self.send_offsets_blocking(&offsets, &group, deadline));
+        };
+        let broken = |text: &str| CommitFailure::ProducerBroken(Cause::new(Consequence::RebuildProducer, text));
+        thread::Builder::new()
+            .name("offsets".to_owned())
+            .spawn(call)
+            .map_err(|_| broken("no thread can be started for sending the offsets"))?;
+        receiver
+            .recv_timeout(patience)
+            .unwrap_or_else(|_| Err(broken("the client does not come back from sending the offsets")))
+    }
+
+    fn send_offsets_blocking(
         self,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
