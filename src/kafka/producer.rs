@@ -41,7 +41,11 @@ const SLICE: Duration = Duration::from_millis(100);
 /// that much with every commit.
 const DELIVERY_POLL: Duration = Duration::from_millis(1);
 
-/// How long after its deadline a call is still waited for before it is taken for one that never returns.
+/// How long one call that hands the offsets over may take: it takes milliseconds, and a second or two while the group's
+/// coordinator moves.
+const OFFSETS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long after its time-out a call is still waited for before it is taken for one that never returns.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The client underneath.
@@ -333,7 +337,7 @@ impl OpenTransaction {
         deadline: Instant,
     ) -> Result<Self, CommitFailure> {
         loop {
-            match bounded_send_offsets(&self.client, offsets, group, remaining(deadline)) {
+            match bounded_send_offsets(&self.client, offsets, group, remaining(deadline).min(OFFSETS_PATIENCE)) {
                 Some(Ok(())) => return Ok(self),
                 // The client has not asked for the end of the transaction, and now it never will.
                 None => return Err(CommitFailure::ProducerBroken(Cause::new(Consequence::RebuildProducer, HANGS))),
