@@ -12,6 +12,8 @@ demo: check-tools
 
 test: check-tools
 	cargo test --workspace
+	# The same binary with places that crash and fail when they are told to.
+	cargo test --package integration-tests --features fail-points --test fail_points
 
 check-tools:
 	@sh scripts/check-tools.sh

@@ -106,6 +106,33 @@ impl<'c> Scene<'c> {
         read::to_end(self.cluster, kafka_topic, Isolation::ReadCommitted, THROUGH_WITHIN)
     }
 
+    /// Waits until the members of a group hold these numbers of the ingest's partitions.
+    ///
+    /// # Errors
+    /// When they do not in time.
+    pub fn wait_for_shares(&self, group: &str, shares: &[usize], within: Duration) -> anyhow::Result<()> {
+        wait::until_ok(&format!("shares of {shares:?} partitions"), within, || {
+            let assignments = self.admin.assignments(group, &self.ingest)?;
+            let mut held: Vec<usize> = assignments.values().map(Vec::len).collect();
+            held.sort_unstable();
+            anyhow::ensure!(held == shares, "the shares are {held:?}");
+            Ok(())
+        })
+    }
+
+    /// The partitions of the ingest that an instance of a group holds.
+    ///
+    /// # Errors
+    /// When the group cannot be asked, or the instance holds none.
+    pub fn partitions_of(&self, group: &str, instance_id: &str) -> anyhow::Result<Vec<i32>> {
+        let prefix = format!("{group}-{instance_id}-");
+        let assignments = self.admin.assignments(group, &self.ingest)?;
+        let of_instance = assignments.iter().filter(|(member, _)| member.starts_with(&prefix));
+        let held: Vec<i32> = of_instance.flat_map(|(_, held)| held).copied().collect();
+        anyhow::ensure!(!held.is_empty(), "{instance_id} holds no partition: {assignments:?}");
+        Ok(held)
+    }
+
     /// How many records of a Kafka topic's partitions are there to see, committed or not.
     ///
     /// # Errors
@@ -123,8 +150,25 @@ pub struct Hospital<'c> {
     pub scene: Scene<'c>,
     /// What it runs with.
     pub spec: ServiceSpec,
-    rules: Vec<Rule>,
-    expected: Vec<ExpectedOutput>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) expected: Vec<ExpectedOutput>,
+}
+
+/// Produces that many events of a hospital; gives where they lie and what has to come of them.
+pub(crate) fn publish(
+    scene: &Scene<'_>,
+    rules: &[Rule],
+    producer: &Producer,
+    seed: u64,
+    events: usize,
+    padding: usize,
+) -> anyhow::Result<(Vec<Position>, Vec<ExpectedOutput>)> {
+    let workload = Workload { seed, events, patients: 40, organizations: ORGANIZATIONS, padding };
+    let facts = workload.facts();
+    let records: Vec<Record> = facts.iter().map(Facts::record).collect();
+    let positions = producer.send(&scene.ingest, &records).context("the workload was not produced")?;
+    let expected = expected(&facts, &positions, rules);
+    Ok((positions, expected))
 }
 
 /// The organizations that the hospital's events name.
@@ -147,26 +191,32 @@ impl<'c> Hospital<'c> {
     /// # Errors
     /// When one is not acknowledged.
     pub fn produce(&mut self, seed: u64, events: usize, padding: usize) -> anyhow::Result<()> {
-        let workload = Workload { seed, events, patients: 40, organizations: ORGANIZATIONS, padding };
-        let facts = workload.facts();
-        let records: Vec<Record> = facts.iter().map(Facts::record).collect();
-        let positions = self.scene.produce(&records).context("the workload was not produced")?;
-        self.expected.extend(expected(&facts, &positions, &self.rules));
-        Ok(())
+        let producer = Producer::plain(self.scene.cluster)?;
+        self.produce_with(&producer, seed, events, padding).map(drop)
     }
 
-    /// Waits until the members of the group hold these numbers of partitions.
+    /// The same with a producer that is there already; gives where the events lie.
+    ///
+    /// # Errors
+    /// When one is not acknowledged.
+    pub fn produce_with(
+        &mut self,
+        producer: &Producer,
+        seed: u64,
+        events: usize,
+        padding: usize,
+    ) -> anyhow::Result<Vec<Position>> {
+        let (positions, expected) = publish(&self.scene, &self.rules, producer, seed, events, padding)?;
+        self.expected.extend(expected);
+        Ok(positions)
+    }
+
+    /// As [`Scene::wait_for_shares`], for the hospital's group.
     ///
     /// # Errors
     /// When they do not in time.
     pub fn wait_for_shares(&self, shares: &[usize], within: Duration) -> anyhow::Result<()> {
-        wait::until_ok(&format!("shares of {shares:?} partitions"), within, || {
-            let assignments = self.scene.admin.assignments(self.spec.group(), &self.scene.ingest)?;
-            let mut held: Vec<usize> = assignments.values().map(Vec::len).collect();
-            held.sort_unstable();
-            anyhow::ensure!(held == shares, "the shares are {held:?}");
-            Ok(())
-        })
+        self.scene.wait_for_shares(self.spec.group(), shares, within)
     }
 
     /// Its spec with more at the end of `topics.yaml`.

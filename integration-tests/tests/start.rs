@@ -3,15 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use futures_executor::block_on;
-use integration_tests::kafka::{Position, Record, shared};
-use integration_tests::oracle::expected::What;
-use integration_tests::oracle::{Content, EventId, ExpectedOutput, History, Notification, Scope, check};
+use integration_tests::kafka::shared;
+use integration_tests::oracle::{History, Scope, check};
+use integration_tests::reader::{self, Event, Reader, delete_before};
 use integration_tests::scene::{Hospital, Scene, THROUGH_WITHIN};
-use integration_tests::service::ServiceSpec;
 use jiff::Timestamp;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -24,79 +20,9 @@ fn turn() -> Timestamp {
     hour_ago.round(jiff::Unit::Second).unwrap()
 }
 
-/// A group of its own that reads the scene's ingest into one destination.
-struct Reader {
-    name: &'static str,
-    spec: ServiceSpec,
-    expected: Vec<ExpectedOutput>,
-}
-
-impl Reader {
-    fn new(scene: &Scene<'_>, name: &'static str, start_from: &str) -> Self {
-        let head = scene.head("change").replace("startFrom: earliest", &format!("startFrom: {start_from}"));
-        let topics_yaml = format!(
-            "{head}topics:\n  - url: http://example.org/all\n    status: active\n    trigger: [ {{ resource: Observation }} ]\n\
-             destinations:\n  - {{ id: all, topic: http://example.org/all, kafkaTopic: {}, key: resource }}\n",
-            scene.kafka_topic(name)
-        );
-        // Partitions that are added are found soon.
-        let spec = ServiceSpec::new(scene.cluster, &topics_yaml)
-            .setting("KAFKA__CONSUMER__TOPIC_METADATA_REFRESH_INTERVAL_MS", "500");
-        Self { name, spec, expected: Vec::new() }
-    }
-
-    fn expects(&mut self, scene: &Scene<'_>, events: &[(String, Position)]) {
-        let kafka_topic = scene.kafka_topic(self.name);
-        self.expected.extend(events.iter().map(|(id, position)| output(kafka_topic, id, position)));
-    }
-
-    /// Waits until the group is through, and compares.
-    fn assert_clean(&self, scene: &Scene<'_>) {
-        let history = History::take(scene.cluster, &self.scope(scene), THROUGH_WITHIN).unwrap();
-        check(&self.expected, &history).assert_clean();
-    }
-
-    fn scope(&self, scene: &Scene<'_>) -> Scope {
-        let destinations = vec![scene.kafka_topic(self.name).to_owned()];
-        Scope { destinations, ..scene.scope(self.spec.group()) }
-    }
-}
-
-fn resource(id: &str) -> String {
-    format!(r#"{{"resourceType":"Observation","id":"{id}","status":"final"}}"#)
-}
-
-fn output(kafka_topic: &str, id: &str, position: &Position) -> ExpectedOutput {
-    ExpectedOutput {
-        event: EventId::only(position.clone()),
-        one_of_several: false,
-        kafka_topic: kafka_topic.to_owned(),
-        key: Some(format!("Observation/{id}").into_bytes()),
-        timestamp_ms: None,
-        headers: Vec::new(),
-        what: What::Notification(Notification {
-            destination: "all".to_owned(),
-            topic: "http://example.org/all".to_owned(),
-            focus: format!("Observation/{id}"),
-            interaction: "create".to_owned(),
-            content: Content::FullResource,
-            resource: Some(resource(id)),
-        }),
-    }
-}
-
 /// Produces one event to each of these partitions.
-fn produce(scene: &Scene<'_>, name: &str, partitions: std::ops::Range<i32>, at_ms: i64) -> Vec<(String, Position)> {
-    let events: Vec<(String, Record)> = partitions
-        .map(|partition| {
-            let id = format!("{name}-{partition}");
-            let value = format!(r#"{{"interaction":"create","resource":{}}}"#, resource(&id));
-            (id, Record::new(value).key("k").partition(partition).timestamp(at_ms))
-        })
-        .collect();
-    let records: Vec<Record> = events.iter().map(|(_, record)| record.clone()).collect();
-    let positions = scene.produce(&records).unwrap();
-    events.into_iter().map(|(id, _)| id).zip(positions).collect()
+fn produce(scene: &Scene<'_>, name: &str, partitions: std::ops::Range<i32>, at_ms: i64) -> Vec<Event> {
+    reader::produce(scene, name, partitions, at_ms).unwrap()
 }
 
 #[test]
@@ -149,7 +75,7 @@ fn a_committed_position_that_is_gone_stops_its_partition_alone() {
 
     let deleted = produce(&scene, "deleted", 0..1, now);
     produce(&scene, "behind", 0..1, now);
-    delete_before(&scene, 0, deleted[0].1.offset + 1);
+    delete_before(&scene, 0, deleted[0].1.offset + 1).unwrap();
     let other = produce(&scene, "other", 1..2, now);
     reader.expects(&scene, &other);
     let mut service = reader.spec.start().unwrap();
@@ -174,15 +100,7 @@ fn a_committed_position_that_is_gone_stops_its_partition_alone() {
     let committed = scene.admin.committed_offsets(reader.spec.group(), &scene.ingest).unwrap();
     assert_eq!(committed[&0], read[0].1.offset + 1, "it stands where it stood");
     history.committed.extend(committed.into_iter().map(|(partition, at)| ((scene.ingest.clone(), partition), at)));
-    check(&reader.expected, &history).assert_clean();
-}
-
-fn delete_before(scene: &Scene<'_>, partition: i32, offset: i64) {
-    let client: AdminClient<DefaultClientContext> = scene.cluster.client().create().unwrap();
-    let mut before = TopicPartitionList::new();
-    before.add_partition_offset(&scene.ingest, partition, Offset::Offset(offset)).unwrap();
-    let answer = block_on(client.delete_records(&before, &AdminOptions::new())).unwrap();
-    answer.elements().iter().for_each(|element| element.error().unwrap());
+    check(reader.expected(), &history).assert_clean();
 }
 
 /// An instance that dies between the offsets and the end of its transaction leaves the group's positions pending: the

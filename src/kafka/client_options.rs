@@ -98,9 +98,16 @@ pub fn producer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("message.max.bytes", settings.max_message_bytes.to_string());
     // How long a hanging transaction of a crashed instance holds the readers back.
     config.set("transaction.timeout.ms", settings.transaction_timeout.as_millis().to_string());
+    // The client says when a connection breaks; the producer listens to it (see `kafka::producer`).
+    config.set("debug", with_debug(config.get("debug"), "broker")).set_log_level(RDKafkaLogLevel::Debug);
     // A record that is not delivered within the transaction is of no use after it.
     config.set("delivery.timeout.ms", settings.transaction_timeout.as_millis().to_string());
     config
+}
+
+/// What the user wants to know of the client, and this.
+fn with_debug(wanted: Option<&str>, context: &str) -> String {
+    wanted.filter(|wanted| !wanted.is_empty()).map_or(context.to_owned(), |wanted| format!("{wanted},{context}"))
 }
 
 /// The same for Kafka topics of which one takes no more than this many bytes.
@@ -132,6 +139,14 @@ pub fn inquirer(settings: &Settings) -> ClientConfig {
     config.set("isolation.level", "read_committed");
     config.set("enable.auto.commit", "false");
     config.set("allow.auto.create.topics", "false");
+    config
+}
+
+/// The same for a question that must not wait: committed positions without those that a transaction holds back.
+#[must_use]
+pub fn hasty_inquirer(settings: &Settings) -> ClientConfig {
+    let mut config = inquirer(settings);
+    config.set("isolation.level", "read_uncommitted");
     config
 }
 

@@ -113,6 +113,8 @@ pub struct TaskConsumer {
     client: Option<BaseConsumer<GroupContext>>,
     /// Whether a group event was taken and not answered: the client does not leave the group before it is.
     owes_answer: Cell<bool>,
+    /// Whether the membership outlives the process: then it is not given up.
+    is_static: bool,
 }
 
 impl TaskConsumer {
@@ -127,7 +129,8 @@ impl TaskConsumer {
             events: Mutex::default(),
             positions: Mutex::default(),
         };
-        Ok(Self { client: Some(config.create_with_context(context)?), owes_answer: Cell::new(false) })
+        let is_static = config.get("group.instance.id").is_some();
+        Ok(Self { client: Some(config.create_with_context(context)?), owes_answer: Cell::new(false), is_static })
     }
 
     /// Joins the group for these Kafka topics.
@@ -251,6 +254,11 @@ impl Drop for TaskConsumer {
         loop {
             let Some(event) = lock(&client.context().events).pop_front() else { break };
             answer_while_closing(&client, &event);
+        }
+        // With the cooperative protocol the client's close does not leave the group when nothing is assigned: the others
+        // would wait for a member that is gone until its session ends.
+        if !self.is_static && client.assignment().is_ok_and(|assignment| assignment.count() == 0) {
+            client.unsubscribe();
         }
         let (left, leaving) = mpsc::channel();
         let leave = move || {

@@ -26,13 +26,21 @@ pub struct Cause {
     pub code: Option<RDKafkaErrorCode>,
     /// Whether another producer with the same transactional id, or the transaction's time-out, has fenced this one.
     pub fenced: bool,
+    /// Whether requests of a former transaction of this producer may still be under way.
+    pub connection_lost: bool,
     text: String,
 }
 
 impl Cause {
     /// A cause that the service found itself.
     pub fn new(consequence: Consequence, text: impl Into<String>) -> Self {
-        Self { consequence, code: None, fenced: false, text: text.into() }
+        Self { consequence, code: None, fenced: false, connection_lost: false, text: text.into() }
+    }
+
+    /// A connection broke while a transaction was open: what was under way on it may arrive in the next one.
+    pub fn connection_lost() -> Self {
+        let text = "a connection broke in the last transaction, and what was under way may still arrive";
+        Self { connection_lost: true, ..Self::new(Consequence::RebuildProducer, text) }
     }
 
     /// Classifies an error of a transactional call.
@@ -42,6 +50,7 @@ impl Cause {
             consequence: transaction_consequence(error, code),
             code,
             fenced: code.is_some_and(is_fenced),
+            connection_lost: false,
             text: error.to_string(),
         }
     }
@@ -49,7 +58,7 @@ impl Cause {
     /// Classifies the fatal error that a producer reports about itself, where it has one.
     pub fn of_fatal(code: RDKafkaErrorCode, text: &str) -> Self {
         let consequence = if stops_the_process(code) { Consequence::StopProcess } else { Consequence::RebuildProducer };
-        Self { consequence, code: Some(code), fenced: is_fenced(code), text: text.to_owned() }
+        Self { consequence, code: Some(code), fenced: is_fenced(code), connection_lost: false, text: text.to_owned() }
     }
 }
 

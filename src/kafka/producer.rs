@@ -11,11 +11,15 @@
 //! ```
 //!
 //! **Promises.** A transaction is committed only when every output was delivered and the offsets were taken. Once the
-//! end of a transaction was asked for and not confirmed, it is never aborted: the answer may be on its way.
+//! end of a transaction was asked for and not confirmed, it is never aborted: the answer may be on its way. A producer
+//! whose connection broke while a transaction was open begins no further one: the client repeats requests on a new
+//! connection, and the first one, still under way, would be taken for the next transaction's (the older transaction
+//! protocol has one epoch for all transactions of a producer). Its successor's epoch shuts such latecomers out.
 //! **Retries.** Calls that time out are resumed until their deadline; the client repeats requests by itself.
 //! **Fails** with a [`Cause`] whose consequence says what to do.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -45,25 +49,74 @@ pub struct DeliveryFailure {
     pub code: RDKafkaErrorCode,
 }
 
-/// Collects delivery failures; successes cost nothing.
+/// Collects delivery failures, and what the client only says in its log.
+#[derive(Default)]
 struct DeliveryContext {
     client: String,
     failures: Mutex<Vec<DeliveryFailure>>,
+    /// Kafka topics that were refused to the open transaction as a whole.
+    refused: Mutex<Vec<String>>,
+    transaction_failed: AtomicBool,
+    connection_lost: AtomicBool,
+    /// Things that the client had to say.
+    served: AtomicUsize,
+}
+
+/// What is told by the client's log alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Told {
+    /// A connection in use has broken. The option `debug` is set for this: error events leave repetitions out.
+    ConnectionLost,
+    /// The coordinator refuses a Kafka topic to the transaction: no output of it is sent, and none is reported.
+    KafkaTopicRefused(String),
+    /// The transaction can only be aborted.
+    TransactionFailed,
+}
+
+impl Told {
+    fn by(facility: &str, message: &str) -> Option<Self> {
+        match facility {
+            "STATE" => message.contains("changed state UP -> ").then_some(Self::ConnectionLost),
+            // Other partitions of the request are "not attempted": the fault is not theirs.
+            "ADDPARTS" if message.ends_with("Topic authorization failed") => {
+                let (_, named) = message.split_once("Failed to add partition \"")?;
+                let (kafka_topic, _) = named.split_once('"')?;
+                Some(Self::KafkaTopicRefused(kafka_topic.to_owned()))
+            }
+            "TXNERR" => Some(Self::TransactionFailed),
+            _ => None,
+        }
+    }
 }
 
 impl DeliveryContext {
-    fn failures(&self) -> std::sync::MutexGuard<'_, Vec<DeliveryFailure>> {
-        // A poisoned lock would mean a panic inside a push: the list is still a list.
-        self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn failures(&self) -> MutexGuard<'_, Vec<DeliveryFailure>> {
+        lock(&self.failures)
+    }
+
+    /// Nothing of what was told before is about the transaction that begins.
+    fn forget(&self) {
+        self.failures().clear();
+        lock(&self.refused).clear();
+        self.transaction_failed.store(false, Ordering::Relaxed);
+        self.connection_lost.store(false, Ordering::Relaxed);
     }
 }
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        match Told::by(facility, message) {
+            Some(Told::ConnectionLost) => self.connection_lost.store(true, Ordering::Relaxed),
+            Some(Told::KafkaTopicRefused(kafka_topic)) => lock(&self.refused).push(kafka_topic),
+            Some(Told::TransactionFailed) => self.transaction_failed.store(true, Ordering::Relaxed),
+            None => {}
+        }
         super::client_options::log_line(&self.client, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         super::client_options::log_error(&self.client, &error, reason);
     }
 }
@@ -72,6 +125,7 @@ impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, output: usize) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         if let Err((error, _)) = result {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
             self.failures().push(DeliveryFailure { output, code });
@@ -87,6 +141,8 @@ pub struct NewProducer {
 /// A producer that owns its transactional id, with no transaction open.
 pub struct IdleProducer {
     client: BaseProducer<DeliveryContext>,
+    /// Whether a request of the last transaction may still arrive somewhere.
+    connection_lost: bool,
 }
 
 /// A producer with an open transaction.
@@ -94,12 +150,14 @@ pub struct OpenTransaction {
     client: BaseProducer<DeliveryContext>,
     begun: Instant,
     outputs: usize,
+    /// The first output for each Kafka topic.
+    first: Vec<(String, usize)>,
 }
 
 /// How an attempt to commit ended, when it did not succeed.
-pub enum CommitFailure {
+pub enum CommitFailure<T = OpenTransaction> {
     /// Certainly not committed; the transaction is still open and must be aborted.
-    NotCommitted(OpenTransaction, Cause),
+    NotCommitted(T, Cause),
     /// Certainly not committed, and the producer is of no use any more.
     ProducerBroken(Cause),
     /// The end of the transaction was asked for; nobody can say from here whether it happened. The producer is gone.
@@ -113,7 +171,7 @@ impl NewProducer {
     /// When an option is not acceptable: a fault of the configuration.
     pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
         let client = config.get("client.id").unwrap_or("fhir-fanout").to_owned();
-        let context = DeliveryContext { client, failures: Mutex::new(Vec::new()) };
+        let context = DeliveryContext { client, ..DeliveryContext::default() };
         config.create_with_context(context).map(|client| Self { client })
     }
 
@@ -123,7 +181,7 @@ impl NewProducer {
     /// With the producer itself where it makes sense to call again ([`Consequence::Retry`]).
     pub fn initialise(self, timeout: Duration) -> Result<IdleProducer, (Option<Self>, Cause)> {
         match self.client.init_transactions(timeout) {
-            Ok(()) => Ok(IdleProducer { client: self.client }),
+            Ok(()) => Ok(IdleProducer { client: self.client, connection_lost: false }),
             Err(error) => {
                 let cause = Cause::of_transaction(&error);
                 let again = (cause.consequence == Consequence::Retry).then_some(self);
@@ -137,11 +195,17 @@ impl IdleProducer {
     /// Opens a transaction. Local: no broker is asked.
     ///
     /// # Errors
-    /// When the producer has meanwhile become unusable, for example because it was fenced.
+    /// When the producer has meanwhile become unusable, for example because it was fenced, or because a connection broke
+    /// in its last transaction.
     pub fn begin(self) -> Result<OpenTransaction, Cause> {
-        self.client.context().failures().clear();
+        if self.connection_lost {
+            return Err(Cause::connection_lost());
+        }
+        serve_all(&self.client);
+        // Between transactions nothing is under way that could be late.
+        self.client.context().forget();
         match self.client.begin_transaction() {
-            Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0 }),
+            Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0, first: Vec::new() }),
             Err(error) => Err(fatal_or(&self.client, &error)),
         }
     }
@@ -170,6 +234,9 @@ impl OpenTransaction {
     pub fn send(&mut self, output: &OutputRecord<'_>, deadline: Instant) -> Result<(), Cause> {
         let number = self.outputs;
         self.outputs += 1;
+        if !self.first.iter().any(|(kafka_topic, _)| kafka_topic == output.kafka_topic) {
+            self.first.push((output.kafka_topic.to_owned(), number));
+        }
         loop {
             let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(output.kafka_topic, number);
             record.key = output.key.as_deref();
@@ -189,7 +256,9 @@ impl OpenTransaction {
             } else if let Some((code, text)) = self.client.client().fatal_error() {
                 return Err(Cause::of_fatal(code, &text));
             } else {
-                // The transaction has failed already (an earlier output, a time-out): aborting clears it.
+                // The transaction has failed already (an earlier output, a time-out): aborting clears it. Why it has is
+                // told before.
+                serve_all(&self.client);
                 return Err(Cause::new(Consequence::AbortAndReplay, error.to_string()));
             }
         }
@@ -203,12 +272,16 @@ impl OpenTransaction {
     /// Waits until every output sent so far is acknowledged by its broker.
     ///
     /// # Errors
-    /// The failures so far, as soon as there is one; or none, and the deadline has passed.
+    /// The failures so far, as soon as there is one; or none, and the deadline has passed or the transaction has failed
+    /// as a whole.
     pub fn deliver(&self, deadline: Instant) -> Result<(), Vec<DeliveryFailure>> {
         loop {
             let failures = self.failures();
             if !failures.is_empty() {
                 return Err(failures);
+            }
+            if self.client.context().transaction_failed.load(Ordering::Relaxed) {
+                return Err(Vec::new());
             }
             if self.client.in_flight_count() == 0 {
                 return Ok(());
@@ -220,25 +293,35 @@ impl OpenTransaction {
         }
     }
 
-    /// The outputs that were refused so far.
+    /// The outputs that were refused so far. Where a whole Kafka topic is, its first output stands for all.
     #[must_use]
     pub fn failures(&self) -> Vec<DeliveryFailure> {
-        self.client.context().failures().clone()
+        let context = self.client.context();
+        let mut failures = context.failures().clone();
+        let refused = lock(&context.refused);
+        let of_refused = self.first.iter().filter(|(kafka_topic, _)| refused.contains(kafka_topic));
+        failures.extend(
+            of_refused.map(|(_, output)| DeliveryFailure {
+                output: *output,
+                code: RDKafkaErrorCode::TopicAuthorizationFailed,
+            }),
+        );
+        failures
     }
 
-    /// Adds the offsets and commits. All outputs must have been delivered ([`OpenTransaction::deliver`]).
+    /// Puts the offsets into the transaction. All outputs must have been delivered ([`OpenTransaction::deliver`]).
     ///
     /// # Errors
-    /// See [`CommitFailure`].
-    pub fn commit(
+    /// See [`CommitFailure`]; the outcome is never unknown here.
+    pub fn send_offsets(
         self,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
         deadline: Instant,
-    ) -> Result<IdleProducer, CommitFailure> {
+    ) -> Result<Self, CommitFailure> {
         loop {
             match self.client.send_offsets_to_transaction(offsets, group, remaining(deadline)) {
-                Ok(()) => break,
+                Ok(()) => return Ok(self),
                 Err(error) => {
                     let cause = fatal_or(&self.client, &error);
                     match cause.consequence {
@@ -253,9 +336,16 @@ impl OpenTransaction {
                 }
             }
         }
+    }
+
+    /// Commits. The offsets must have been taken ([`OpenTransaction::send_offsets`]).
+    ///
+    /// # Errors
+    /// See [`CommitFailure`].
+    pub fn commit(self, deadline: Instant) -> Result<IdleProducer, CommitFailure> {
         loop {
             match self.client.commit_transaction(remaining(deadline)) {
-                Ok(()) => return Ok(IdleProducer { client: self.client }),
+                Ok(()) => return Ok(self.ended()),
                 // The flush comes before the end of the transaction is asked for.
                 Err(error @ KafkaError::Flush(_)) => {
                     return Err(CommitFailure::NotCommitted(self, Cause::of_transaction(&error)));
@@ -273,6 +363,13 @@ impl OpenTransaction {
         }
     }
 
+    /// The client notes a broken connection before it repeats what was under way there: by now it has said so.
+    fn ended(self) -> IdleProducer {
+        serve_all(&self.client);
+        let connection_lost = self.client.context().connection_lost.load(Ordering::Relaxed);
+        IdleProducer { client: self.client, connection_lost }
+    }
+
     /// Aborts, in short slices with looks at the delivery reports between them: the client's own abort waits for
     /// reports that nobody would serve.
     ///
@@ -282,7 +379,7 @@ impl OpenTransaction {
     pub fn abort(self, deadline: Instant) -> Result<IdleProducer, Cause> {
         loop {
             match self.client.abort_transaction(SLICE) {
-                Ok(()) => return Ok(IdleProducer { client: self.client }),
+                Ok(()) => return Ok(self.ended()),
                 Err(error) => {
                     let cause = fatal_or(&self.client, &error);
                     let again = matches!(cause.consequence, Consequence::Retry | Consequence::AbortAndReplay);
@@ -294,6 +391,25 @@ impl OpenTransaction {
             }
         }
     }
+}
+
+/// Serves all that waits in the client's queue; a poll without waiting takes one thing at a time.
+fn serve_all(client: &BaseProducer<DeliveryContext>) {
+    let served = || client.context().served.load(Ordering::Relaxed);
+    let mut before = served();
+    loop {
+        client.poll(Duration::ZERO);
+        let now = served();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A poisoned lock would mean a panic inside a push: the list is still a list.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn remaining(deadline: Instant) -> Duration {
@@ -314,4 +430,26 @@ fn headers_of(output: &OutputRecord<'_>) -> OwnedHeaders {
         headers = headers.insert(Header { key: &header.name, value: header.value.as_deref() });
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_tells_in_its_log_is_read() {
+        let told = |facility, message| Told::by(facility, message);
+        let lost = "[thrd:127.0.0.1:9092/1]: 127.0.0.1:9092/1: Broker changed state UP -> DOWN";
+        assert_eq!(told("STATE", lost), Some(Told::ConnectionLost));
+        let unused = lost.replace("UP -> DOWN", "CONNECT -> DOWN");
+        assert_eq!(told("STATE", &unused), None);
+        let because = |reason| {
+            let refused = "[thrd:main]: TxnCoordinator/1: Failed to add partition \"forms\" [0] to transaction";
+            Told::by("ADDPARTS", &format!("{refused}: Broker: {reason}"))
+        };
+        assert_eq!(because("Topic authorization failed"), Some(Told::KafkaTopicRefused("forms".to_owned())));
+        assert_eq!(because("Operation not attempted"), None, "the fault is another's");
+        assert_eq!(told("TXNERR", "whatever"), Some(Told::TransactionFailed));
+        assert_eq!(told("FAIL", lost), None);
+    }
 }

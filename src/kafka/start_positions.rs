@@ -21,10 +21,13 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client_options::{self, InquirerContext};
 use super::consumer::TaskConsumer;
 use crate::config::settings::Settings;
-use crate::domain::plan::{Plan, StartFrom};
+use crate::domain::plan::{Ingest, Plan, StartFrom};
 
 /// How long one question to the brokers may take before it is asked again.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// How many of a client's queued errors are looked at.
+const QUEUED: usize = 100;
 
 /// A committed position that its partition does not have any more: records in between are gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,35 +57,77 @@ pub struct Positions {
 ///
 /// With members, the broker refuses positions from outside the group; the members then settle their own partitions.
 ///
+/// A group that has positions is not new, whatever a transaction does to them: one that an instance left open when it
+/// died is not waited for here, since this very process ends it when it takes over the transactional id.
+///
 /// # Errors
-/// When the brokers do not answer in time: ask again.
-pub fn settle_new_group(settings: &Settings, plan: &Plan) -> KafkaResult<()> {
+/// See [`Unsettled`].
+pub fn settle_new_group(settings: &Settings, plan: &Plan) -> Result<(), Unsettled> {
     let client: BaseConsumer<InquirerContext> =
-        client_options::inquirer(settings).create_with_context(InquirerContext)?;
+        client_options::inquirer(settings).create_with_context(InquirerContext).map_err(Unsettled::NotYet)?;
+    let hasty: BaseConsumer<InquirerContext> =
+        client_options::hasty_inquirer(settings).create_with_context(InquirerContext).map_err(Unsettled::NotYet)?;
     for ingest in &plan.ingest {
-        let all = partitions_of(&client, &ingest.kafka_topic)?;
-        if all.count() == 0 {
-            continue;
+        settle_ingest(&client, &hasty, ingest).map_err(|error| match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Unsettled::NotReadable(ingest.kafka_topic.clone()),
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => Unsettled::GroupForbidden(error),
+            _ => refused_group(&hasty)
+                .or_else(|| refused_group(&client))
+                .map_or(Unsettled::NotYet(error), Unsettled::GroupForbidden),
+        })?;
+    }
+    Ok(())
+}
+
+/// The client goes on looking for the coordinator of a group that it may not use, and a question to it only times out;
+/// the reason comes like a record.
+fn refused_group(client: &BaseConsumer<InquirerContext>) -> Option<KafkaError> {
+    let told = std::iter::from_fn(|| client.poll(Duration::ZERO)).filter_map(Result::err);
+    told.take(QUEUED).find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
+}
+
+/// Why the positions of a group are not settled.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsettled {
+    /// The brokers do not answer in time: ask again.
+    #[error("the brokers do not tell")]
+    NotYet(#[source] KafkaError),
+    /// An ingest Kafka topic may not be read.
+    #[error("the Kafka topic {0} may not be read")]
+    NotReadable(String),
+    /// The group may not be used.
+    #[error("the group may not be used")]
+    GroupForbidden(#[source] KafkaError),
+}
+
+fn settle_ingest(
+    client: &BaseConsumer<InquirerContext>,
+    hasty: &BaseConsumer<InquirerContext>,
+    ingest: &Ingest,
+) -> KafkaResult<()> {
+    let all = partitions_of(client, &ingest.kafka_topic)?;
+    if all.count() == 0 {
+        return Ok(());
+    }
+    let standing = committed(hasty, all.clone(), ANSWER)?;
+    if standing.elements().iter().any(|element| offset_of(element.offset()).is_some()) {
+        return Ok(());
+    }
+    let committed = committed(client, all.clone(), ANSWER)?;
+    if committed.elements().iter().any(|element| offset_of(element.offset()).is_some()) {
+        return Ok(());
+    }
+    let starts = start_offsets(client, &all, ingest.start_from)?;
+    match client.commit(&starts, CommitMode::Sync) {
+        Ok(()) => tracing::info!(
+            kafka_topic = ingest.kafka_topic,
+            partitions = starts.count(),
+            "new consumer group: start position committed"
+        ),
+        Err(error) if is_refused_by_a_live_group(&error) => {
+            tracing::debug!(kafka_topic = ingest.kafka_topic, "the group has members: they settle their partitions");
         }
-        let committed = committed(&client, all.clone(), ANSWER)?;
-        if committed.elements().iter().any(|element| offset_of(element.offset()).is_some()) {
-            continue;
-        }
-        let starts = start_offsets(&client, &all, ingest.start_from)?;
-        match client.commit(&starts, CommitMode::Sync) {
-            Ok(()) => tracing::info!(
-                kafka_topic = ingest.kafka_topic,
-                partitions = starts.count(),
-                "new consumer group: start position committed"
-            ),
-            Err(error) if is_refused_by_a_live_group(&error) => {
-                tracing::debug!(
-                    kafka_topic = ingest.kafka_topic,
-                    "the group has members: they settle their partitions"
-                );
-            }
-            Err(error) => return Err(error),
-        }
+        Err(error) => return Err(error),
     }
     Ok(())
 }

@@ -20,6 +20,7 @@
 
 pub mod backlog;
 pub mod errors;
+pub mod io;
 pub mod lag;
 pub mod ledger;
 pub mod limits;

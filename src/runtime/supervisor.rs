@@ -18,7 +18,7 @@ use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::{ForeignServers, StartProblem, StartReport, check_start};
 use crate::kafka::admin::{Admin, AdminError};
 use crate::kafka::client_options::ClientIdentity;
-use crate::kafka::start_positions;
+use crate::kafka::start_positions::{self, Unsettled};
 use crate::ops::status::Status;
 use crate::telemetry::{chain, occurrence};
 
@@ -66,6 +66,8 @@ pub fn run(
     status: Arc<Status>,
     stop: StopSignal,
 ) -> Result<Ended, RunError> {
+    #[cfg(feature = "fail-points")]
+    super::io::fail_points::set_up();
     let instance_id = settings.instance_id.clone().unwrap_or_else(random_instance_id);
     occurrence::process_started(&plan.hash, &settings.application_id, &instance_id, settings.tasks.get());
     let report = match prepare(&settings, &plan, foreign, &status, &stop)? {
@@ -129,9 +131,11 @@ fn prepare(
         let (settings, plan, status, stop) = (Arc::clone(settings), Arc::clone(plan), Arc::clone(status), stop.clone());
         let foreign = foreign.to_vec();
         move || {
-            let report = check_cluster(&settings, &plan, &foreign, &status, &stop);
-            if let Ok(Some(_)) = report {
-                settle_new_group(&settings, &plan, &status, &stop);
+            let mut report = check_cluster(&settings, &plan, &foreign, &status, &stop);
+            if let Ok(Some(_)) = report
+                && let Err(error) = settle_new_group(&settings, &plan, &status, &stop)
+            {
+                report = Err(error);
             }
             // Nobody waits any more only when the process is ending.
             let _ = sender.send(report);
@@ -211,17 +215,24 @@ fn check_cluster(
 }
 
 /// Tried until it succeeds: without it, a group whose first instance crashes early would start elsewhere.
-fn settle_new_group(settings: &Settings, plan: &Plan, status: &Status, stop: &StopSignal) {
+fn settle_new_group(settings: &Settings, plan: &Plan, status: &Status, stop: &StopSignal) -> Result<(), RunError> {
     while !stop.is_stopped() {
         status.beat();
         match start_positions::settle_new_group(settings, plan) {
-            Ok(()) => return,
-            Err(error) => {
+            Ok(()) => break,
+            Err(Unsettled::NotReadable(kafka_topic)) => {
+                return Err(RunError::ClusterDoesNotFit(vec![StartProblem::IngestNotReadable { kafka_topic }]));
+            }
+            Err(Unsettled::GroupForbidden(cause)) => {
+                return Err(FatalError::Consumer { group: settings.application_id.clone(), cause }.into());
+            }
+            Err(Unsettled::NotYet(error)) => {
                 tracing::warn!(%error, "positions of the consumer group not known yet, asking again");
                 thread::sleep(ASK_AGAIN);
             }
         }
     }
+    Ok(())
 }
 
 fn start(setup: TaskSetup, sender: Sender<(usize, thread::Result<Result<(), FatalError>>)>) -> Result<(), FatalError> {

@@ -21,13 +21,16 @@ pub enum RebuildReason {
     CommitUnknown,
     /// The transaction could not be aborted in time.
     AbortFailed,
+    /// A connection broke in its last transaction: requests of it may still arrive.
+    ConnectionLost,
     /// Any other fatal error of the client.
     Fatal,
 }
 
 impl RebuildReason {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::Fenced, Self::CommitUnknown, Self::AbortFailed, Self::Fatal];
+    pub const ALL: [Self; 5] =
+        [Self::Fenced, Self::CommitUnknown, Self::AbortFailed, Self::ConnectionLost, Self::Fatal];
 
     /// The reason as the metrics name it.
     #[must_use]
@@ -36,6 +39,7 @@ impl RebuildReason {
             Self::Fenced => "fenced",
             Self::CommitUnknown => "commit-unknown",
             Self::AbortFailed => "abort-failed",
+            Self::ConnectionLost => "connection-lost",
             Self::Fatal => "fatal",
         }
     }
@@ -201,6 +205,12 @@ pub fn destination_blocked(task: usize, destination: &str, kafka_topic: &str, er
 pub fn destination_unblocked(task: usize, destination: &str, kafka_topic: &str) {
     blocked(destination).decrement(1.0);
     info!(task, destination, kafka_topic, "destination takes records again");
+}
+
+/// The brokers refuse to give what an ingest Kafka topic holds. The client does not say which one of them.
+pub fn ingest_not_readable(task: usize, kafka_topics: &[&str]) {
+    let kafka_topics = kafka_topics.join(", ");
+    error!(task, kafka_topics, "an ingest Kafka topic may not be read (right Read): it is waited for, its lag grows");
 }
 
 /// No broker answers: the task has no open transaction, its partitions are paused, and it waits.

@@ -15,6 +15,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::node::Node;
 use crate::process::{build_folder, tail, watchdog};
+use crate::proxy::{Link, Way};
 use crate::wait;
 
 /// How long a cluster may take to come up on a machine under load.
@@ -31,12 +32,26 @@ pub struct ClusterOptions {
     pub short_lived: bool,
     /// Broker options over the testkit's own.
     pub broker_config: BTreeMap<String, String>,
+    /// Ways to the brokers that can be broken (see [`crate::proxy`]).
+    pub links: usize,
+    /// Asks users of [`KafkaCluster::sasl_servers`] for their rights. The testkit's own clients may do everything.
+    pub authorizer: bool,
+    /// Puts the data of each node on a disk of its own that can be full ([`super::disk`]).
+    pub own_disk: bool,
 }
 
 impl Default for ClusterOptions {
     /// One node for short tests.
     fn default() -> Self {
-        Self { nodes: 1, heap_mb: 512, short_lived: true, broker_config: BTreeMap::new() }
+        Self {
+            nodes: 1,
+            heap_mb: 512,
+            short_lived: true,
+            broker_config: BTreeMap::new(),
+            links: 0,
+            authorizer: false,
+            own_disk: false,
+        }
     }
 }
 
@@ -53,10 +68,38 @@ impl ClusterOptions {
         Self { heap_mb: 1024, short_lived: false, ..Self::default() }
     }
 
+    /// The same for time-outs of a second or two: it takes them, and ends transactions that exceed theirs soon.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        self.with("group.min.session.timeout.ms", "1000")
+            .with("transaction.abort.timed.out.transaction.cleanup.interval.ms", "500")
+    }
+
     /// The same with one broker option more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.broker_config.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same with so many ways to the brokers that can be broken.
+    #[must_use]
+    pub fn links(mut self, links: usize) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// The same with an authorizer, and the users of [`super::acl`].
+    #[must_use]
+    pub fn authorizer(mut self) -> Self {
+        self.authorizer = true;
+        self
+    }
+
+    /// The same with a disk for each node that can be full. Only where [`super::Disk::is_possible`].
+    #[must_use]
+    pub fn own_disk(mut self) -> Self {
+        self.own_disk = true;
         self
     }
 
@@ -76,11 +119,28 @@ impl ClusterOptions {
 }
 
 /// Where a node listens.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct NodeAddress {
     pub(super) id: i32,
     pub(super) broker_port: u16,
     pub(super) controller_port: u16,
+    /// Where users are asked who they are.
+    pub(super) sasl_port: u16,
+    /// For each link.
+    pub(super) ways: Vec<Way>,
+}
+
+impl NodeAddress {
+    fn new(id: i32, links: usize) -> Self {
+        let way = |_| Way { proxy_port: free_port(), broker_port: free_port() };
+        Self {
+            id,
+            broker_port: free_port(),
+            controller_port: free_port(),
+            sasl_port: free_port(),
+            ways: (0..links).map(way).collect(),
+        }
+    }
 }
 
 /// A running Apache Kafka. Dropping it ends the nodes and removes their data.
@@ -88,8 +148,10 @@ pub(super) struct NodeAddress {
 pub struct KafkaCluster {
     nodes: Vec<Mutex<Node>>,
     bootstrap_servers: String,
+    sasl_servers: String,
     cluster_id: String,
     folder: PathBuf,
+    links: Vec<Link>,
 }
 
 impl KafkaCluster {
@@ -101,15 +163,26 @@ impl KafkaCluster {
         let folder = tempfile::Builder::new().prefix("fhir-fanout-kafka-").tempdir()?.keep();
         watchdog::remove_at_end(&folder);
         let cluster_id = uuid::Uuid::new_v4().simple().to_string();
-        let addresses: Vec<NodeAddress> = (1..)
-            .take(options.nodes)
-            .map(|id| NodeAddress { id, broker_port: free_port(), controller_port: free_port() })
-            .collect();
-        let servers: Vec<String> = addresses.iter().map(|node| format!("127.0.0.1:{}", node.broker_port)).collect();
-        let mut cluster =
-            Self { nodes: Vec::new(), bootstrap_servers: servers.join(","), cluster_id: cluster_id.clone(), folder };
+        let addresses: Vec<NodeAddress> =
+            (1..).take(options.nodes).map(|id| NodeAddress::new(id, options.links)).collect();
+        let servers = |port: fn(&NodeAddress) -> u16| {
+            let servers: Vec<String> = addresses.iter().map(|node| format!("127.0.0.1:{}", port(node))).collect();
+            servers.join(",")
+        };
+        let mut cluster = Self {
+            nodes: Vec::new(),
+            bootstrap_servers: servers(|node| node.broker_port),
+            sasl_servers: servers(|node| node.sasl_port),
+            cluster_id: cluster_id.clone(),
+            folder,
+            links: Vec::new(),
+        };
+        for link in 0..options.links {
+            let ways: Vec<Way> = addresses.iter().map(|node| node.ways[link]).collect();
+            cluster.links.push(Link::start(&ways)?);
+        }
         for address in &addresses {
-            let mut node = Node::create(&cluster.folder, &cluster_id, *address, &addresses, options)?;
+            let mut node = Node::create(&cluster.folder, &cluster_id, address.clone(), &addresses, options)?;
             node.start()?;
             cluster.nodes.push(Mutex::new(node));
         }
@@ -136,6 +209,18 @@ impl KafkaCluster {
     #[must_use]
     pub fn bootstrap_servers(&self) -> &str {
         &self.bootstrap_servers
+    }
+
+    /// `host:port` of every node's listener that asks users who they are ([`ClusterOptions::authorizer`]).
+    #[must_use]
+    pub fn sasl_servers(&self) -> &str {
+        &self.sasl_servers
+    }
+
+    /// A way to the brokers that can be broken, from 0 ([`ClusterOptions::links`]).
+    #[must_use]
+    pub fn link(&self, index: usize) -> &Link {
+        &self.links[index]
     }
 
     /// The id that the cluster was formatted with.
@@ -168,6 +253,14 @@ impl KafkaCluster {
         config.set("bootstrap.servers", &self.bootstrap_servers);
         // Tests stop brokers: come back quickly instead of after up to ten seconds.
         config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "500");
+        config
+    }
+
+    /// A client configuration that leads to it through a link.
+    #[must_use]
+    pub fn client_through(&self, link: &Link) -> ClientConfig {
+        let mut config = self.client();
+        config.set("bootstrap.servers", link.bootstrap_servers());
         config
     }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::Context;
 use nix::sys::signal::Signal;
 
-use super::artifacts;
 use super::cluster::{ClusterOptions, NodeAddress};
+use super::disk::Disk;
+use super::{acl, artifacts};
 use crate::process::Child;
 
 /// A node; its ports and its data stay the same over restarts.
@@ -19,6 +20,8 @@ pub struct Node {
     folder: PathBuf,
     java_options: Vec<String>,
     process: Option<Child>,
+    /// Declared behind the process: it is unmounted when that is gone.
+    disk: Option<Disk>,
 }
 
 impl Node {
@@ -35,8 +38,9 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let folder = cluster_folder.join(format!("node-{}", address.id));
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("server.properties"), properties(&folder, address, all, options))?;
-        let node = Self { address, folder, java_options: options.java_options(), process: None };
+        let disk = if options.own_disk { Some(Disk::mount(&folder.join("disk"))?) } else { None };
+        fs::write(folder.join("server.properties"), properties(&folder, &address, all, options))?;
+        let node = Self { address, folder, java_options: options.java_options(), process: None, disk };
         node.format(cluster_id)?;
         Ok(node)
     }
@@ -139,6 +143,14 @@ impl Node {
         self.process.as_mut().context("the node is not running")?.signal(signal)
     }
 
+    /// The disk that its data lies on ([`ClusterOptions::own_disk`]).
+    ///
+    /// # Errors
+    /// When it has none of its own.
+    pub fn disk(&self) -> anyhow::Result<&Disk> {
+        self.disk.as_ref().context("the node has no disk of its own")
+    }
+
     /// The file that the node logs to.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -146,22 +158,57 @@ impl Node {
     }
 }
 
+/// The listener that asks users who they are.
+const SASL_LISTENER: &str = "SASL";
+
+struct Listener {
+    name: String,
+    protocol: &'static str,
+    port: u16,
+    /// What clients are told.
+    advertised: u16,
+}
+
+/// The controller's first: it is not told to clients.
+fn listeners(own: &NodeAddress, options: &ClusterOptions) -> Vec<Listener> {
+    let plain =
+        |name: &str, port, advertised| Listener { name: name.to_owned(), protocol: "PLAINTEXT", port, advertised };
+    let mut listeners = vec![
+        plain("CONTROLLER", own.controller_port, own.controller_port),
+        plain("PLAINTEXT", own.broker_port, own.broker_port),
+    ];
+    for (link, way) in own.ways.iter().enumerate() {
+        listeners.push(plain(&format!("LINK{link}"), way.broker_port, way.proxy_port));
+    }
+    if options.authorizer {
+        let port = own.sasl_port;
+        listeners.push(Listener { protocol: "SASL_PLAINTEXT", ..plain(SASL_LISTENER, port, port) });
+    }
+    listeners
+}
+
+fn address_list(listeners: &[Listener], port: fn(&Listener) -> u16) -> String {
+    let address = |listener: &Listener| format!("{}://127.0.0.1:{}", listener.name, port(listener));
+    listeners.iter().map(address).collect::<Vec<_>>().join(",")
+}
+
 /// The node's `server.properties`.
-fn properties(folder: &Path, own: NodeAddress, all: &[NodeAddress], options: &ClusterOptions) -> String {
+fn properties(folder: &Path, own: &NodeAddress, all: &[NodeAddress], options: &ClusterOptions) -> String {
     let voters: Vec<String> =
         all.iter().map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller_port)).collect();
     let replicas = all.len();
     let in_sync = if replicas > 1 { replicas - 1 } else { 1 };
-    let broker_port = own.broker_port;
+    let protocols: Vec<String> =
+        listeners(own, options).iter().map(|listener| format!("{}:{}", listener.name, listener.protocol)).collect();
     let mut lines = vec![
         "process.roles=broker,controller".to_owned(),
         format!("node.id={}", own.id),
-        format!("listeners=PLAINTEXT://127.0.0.1:{broker_port},CONTROLLER://127.0.0.1:{}", own.controller_port),
-        format!("advertised.listeners=PLAINTEXT://127.0.0.1:{broker_port}"),
-        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned(),
+        format!("listeners={}", address_list(&listeners(own, options), |listener| listener.port)),
+        format!("advertised.listeners={}", address_list(&listeners(own, options)[1..], |listener| listener.advertised)),
+        format!("listener.security.protocol.map={}", protocols.join(",")),
         "controller.listener.names=CONTROLLER".to_owned(),
         format!("controller.quorum.voters={}", voters.join(",")),
-        format!("log.dirs={}", folder.join("data").display()),
+        format!("log.dirs={}", folder.join(if options.own_disk { "disk/data" } else { "data" }).display()),
         // Two cores are shared with everything else.
         "num.network.threads=2".to_owned(),
         "num.io.threads=4".to_owned(),
@@ -182,6 +229,9 @@ fn properties(folder: &Path, own: NodeAddress, all: &[NodeAddress], options: &Cl
         // which is every five minutes.
         "log.retention.ms=-1".to_owned(),
     ];
+    if options.authorizer {
+        lines.extend(acl::properties(SASL_LISTENER));
+    }
     lines.extend(options.broker_config.iter().map(|(name, value)| format!("{name}={value}")));
     lines.join("\n") + "\n"
 }

@@ -146,7 +146,7 @@ fn assign(
 }
 
 /// Brokers come and go in tests; librdkafka tries again by itself.
-fn is_passing(error: &KafkaError) -> bool {
+pub(super) fn is_passing(error: &KafkaError) -> bool {
     use rdkafka::error::RDKafkaErrorCode as Code;
     let KafkaError::MessageConsumption(code) = error else { return false };
     matches!(
@@ -155,7 +155,7 @@ fn is_passing(error: &KafkaError) -> bool {
     ) || matches!(code, Code::NotLeaderForPartition)
 }
 
-fn owned(message: &BorrowedMessage<'_>) -> ReadRecord {
+pub(super) fn owned(message: &BorrowedMessage<'_>) -> ReadRecord {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
     });

@@ -1,14 +1,22 @@
-//! The comparison: expected outputs against a history. Pure.
+//! The comparison: expected outputs against what came out. Pure.
+//!
+//! One core, two ways in: [`Judge`] takes outputs one at a time and keeps a few bytes of each, so that a run of millions
+//! of events fits into memory; [`check`] feeds it a whole small [`History`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::expected::{EventId, ExpectedOutput, Target, What};
-use super::history::{History, parse_source};
-use super::murmur2;
+use super::history::History;
 use crate::kafka::{Position, ReadRecord};
 
+mod counts;
+mod judge;
 mod record;
+
+pub(super) use judge::source_of;
+pub use judge::{Ending, Expectations, Judge, Wanted};
 
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +27,8 @@ pub enum FindingKind {
     Duplicated,
     /// An output is there that nobody expects.
     Unexpected,
+    /// An output of an event is there whose publisher aborted it: it was never said.
+    Aborted,
     /// Two outputs of one destination with one key from one ingest partition stand in the wrong order.
     Reordered,
     /// Some outputs of a record are there and others are not.
@@ -39,6 +49,8 @@ pub enum FindingKind {
     WrongPlace,
     /// An output does not say which event it comes from.
     Unreadable,
+    /// The ingest does not hold what its publisher was told that it holds: then the run proves nothing.
+    WrongSource,
 }
 
 /// One thing that is wrong, and where.
@@ -53,8 +65,10 @@ pub struct Finding {
 /// Everything that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The findings in the order of their kinds.
+    /// The findings in the order of their kinds; of a kind that is found very often only the first.
     pub findings: Vec<Finding>,
+    /// How often each kind was found.
+    pub counts: BTreeMap<FindingKind, usize>,
     /// How many outputs were expected.
     pub expected: usize,
     /// How many were there.
@@ -65,13 +79,19 @@ impl Verdict {
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty()
+        self.counts.is_empty()
     }
 
     /// The kinds of what is wrong.
     #[must_use]
     pub fn kinds(&self) -> BTreeSet<FindingKind> {
-        self.findings.iter().map(|finding| finding.kind).collect()
+        self.counts.keys().copied().collect()
+    }
+
+    /// How often this kind was found.
+    #[must_use]
+    pub fn count(&self, kind: FindingKind) -> usize {
+        self.counts.get(&kind).copied().unwrap_or_default()
     }
 
     /// # Panics
@@ -85,14 +105,15 @@ impl Verdict {
 
 /// How many findings of a kind are shown.
 const SHOWN: usize = 10;
+/// How many findings of a kind are kept.
+const KEPT: usize = 1_000;
 
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{} outputs expected, {} observed", self.expected, self.observed)?;
-        for kind in self.kinds() {
-            let of_kind: Vec<&Finding> = self.findings.iter().filter(|finding| finding.kind == kind).collect();
-            writeln!(formatter, "{kind:?}: {}", of_kind.len())?;
-            for finding in of_kind.iter().take(SHOWN) {
+        for (kind, count) in &self.counts {
+            writeln!(formatter, "{kind:?}: {count}")?;
+            for finding in self.findings.iter().filter(|finding| finding.kind == *kind).take(SHOWN) {
                 writeln!(formatter, "  {}", finding.detail)?;
             }
         }
@@ -100,175 +121,94 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// An output as it was read, with what it says about itself.
-struct Observed<'a> {
-    event: EventId,
-    target: Target,
-    record: &'a ReadRecord,
-}
-
-type OutputId = (EventId, Target);
-
-/// Compares.
-#[must_use]
-pub fn check(expected: &[ExpectedOutput], history: &History) -> Verdict {
-    let mut findings = Findings::default();
-    let observed = identify(history, &mut findings);
-    let wanted: BTreeMap<OutputId, &ExpectedOutput> =
-        expected.iter().map(|output| ((output.event.clone(), output.target()), output)).collect();
-    assert_eq!(wanted.len(), expected.len(), "the test expects one output twice");
-    let mut seen: BTreeMap<OutputId, Vec<&ReadRecord>> = BTreeMap::new();
-    for output in &observed {
-        seen.entry((output.event.clone(), output.target.clone())).or_default().push(output.record);
-    }
-    compare_sets(&wanted, &seen, &mut findings);
-    find_torn(&wanted, &seen, &mut findings);
-    find_reordered(&observed, &mut findings);
-    find_uncommitted(&observed, history, &mut findings);
-    for output in &observed {
-        check_partition(output.record, history, &mut findings);
-    }
-    for position in &history.unconsumed {
-        findings.add(FindingKind::Unconsumed, position.to_string());
-    }
-    for kafka_topic in &history.unsettled {
-        findings.add(FindingKind::Unsettled, kafka_topic.clone());
-    }
-    let total = history.notifications.len() + history.dead_letters.len();
-    findings.into_verdict(expected.len(), total)
-}
-
-#[derive(Default)]
+/// What was found so far: everything is counted, and enough of it is kept to look into.
+#[derive(Debug, Default)]
 struct Findings {
     found: Vec<Finding>,
+    counts: BTreeMap<FindingKind, usize>,
 }
 
 impl Findings {
     fn add(&mut self, kind: FindingKind, detail: String) {
-        self.found.push(Finding { kind, detail });
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= KEPT {
+            self.found.push(Finding { kind, detail });
+        }
     }
 
     fn into_verdict(mut self, expected: usize, observed: usize) -> Verdict {
         self.found.sort_by_key(|finding| finding.kind);
-        Verdict { findings: self.found, expected, observed }
+        Verdict { findings: self.found, counts: self.counts, expected, observed }
     }
 }
 
-/// Reads from each output's headers which event it comes from and whom it is for.
-fn identify<'a>(history: &'a History, findings: &mut Findings) -> Vec<Observed<'a>> {
-    let mut observed = Vec::new();
-    for record in &history.notifications {
-        let event = record.header("fhir-source").and_then(parse_source);
-        match (event, record.header("fhir-destination")) {
-            (Some(event), Some(id)) => {
-                observed.push(Observed { event, target: Target::Destination(id.to_owned()), record });
-            }
-            _ => findings.add(FindingKind::Unreadable, record.position.to_string()),
-        }
+/// Compares a whole history.
+///
+/// # Panics
+/// When one output is expected twice.
+#[must_use]
+pub fn check(expected: &[ExpectedOutput], history: &History) -> Verdict {
+    let listed = Listed::new(expected);
+    let mut judge = Judge::new(history.partitions.clone());
+    for record in sorted(&history.notifications) {
+        judge.notification(&listed, record);
     }
-    for record in &history.dead_letters {
-        match dead_letter_id(record) {
-            Some((event, target)) => observed.push(Observed { event, target, record }),
-            None => findings.add(FindingKind::Unreadable, record.position.to_string()),
-        }
+    for record in sorted(&history.dead_letters) {
+        judge.dead_letter(&listed, record);
     }
-    observed
-}
-
-fn dead_letter_id(record: &ReadRecord) -> Option<OutputId> {
-    let mut event = parse_source(record.header("fhir-dead-letter-source")?)?;
-    event.index = record.header("fhir-dead-letter-event")?.parse().ok()?;
-    let class = record.header("fhir-dead-letter-class")?.to_owned();
-    let about = record.header("fhir-dead-letter-destination").or_else(|| record.header("fhir-dead-letter-topic"));
-    Some((event, Target::DeadLetter { class, about: about.map(str::to_owned) }))
-}
-
-fn compare_sets(
-    wanted: &BTreeMap<OutputId, &ExpectedOutput>,
-    seen: &BTreeMap<OutputId, Vec<&ReadRecord>>,
-    findings: &mut Findings,
-) {
-    for ((event, target), output) in wanted {
-        match seen.get(&(event.clone(), target.clone())).map(Vec::as_slice) {
-            None | Some([]) => findings.add(FindingKind::Lost, format!("{target} of {event}")),
-            Some(records) => {
-                if records.len() > 1 {
-                    let places: Vec<String> = records.iter().map(|record| record.position.to_string()).collect();
-                    let detail = format!("{target} of {event} lies at {}", places.join(" and "));
-                    findings.add(FindingKind::Duplicated, detail);
-                }
-                for found in records {
-                    record::compare(output, found, findings);
-                }
-            }
-        }
-    }
-    for (event, target) in seen.keys().filter(|id| !wanted.contains_key(*id)) {
-        findings.add(FindingKind::Unexpected, format!("{target} of {event}"));
-    }
-}
-
-/// One transaction carries everything of a record: all of it is there or nothing.
-fn find_torn(
-    wanted: &BTreeMap<OutputId, &ExpectedOutput>,
-    seen: &BTreeMap<OutputId, Vec<&ReadRecord>>,
-    findings: &mut Findings,
-) {
-    let mut records: BTreeMap<&Position, (usize, usize)> = BTreeMap::new();
-    for id in wanted.keys() {
-        let (expected, found) = records.entry(&id.0.source).or_default();
-        *expected += 1;
-        *found += usize::from(seen.contains_key(id));
-    }
-    for (source, (expected, found)) in records {
-        if found > 0 && found < expected {
-            findings.add(FindingKind::Torn, format!("{source}: {found} of {expected} outputs are there"));
-        }
-    }
-}
-
-/// Per destination, key and ingest partition, offsets rise as those of the sources do. A null key promises no order.
-fn find_reordered(observed: &[Observed<'_>], findings: &mut Findings) {
-    let mut lanes: BTreeMap<_, Vec<&Observed<'_>>> = BTreeMap::new();
-    for output in observed {
-        if let (Target::Destination(id), Some(key)) = (&output.target, &output.record.key) {
-            let ingest = (&output.event.source.kafka_topic, output.event.source.partition);
-            let place = (&output.record.position.kafka_topic, output.record.position.partition);
-            lanes.entry((id, key, ingest, place)).or_default().push(output);
-        }
-    }
-    for lane in lanes.values_mut() {
-        lane.sort_by_key(|output| output.record.position.offset);
-        for pair in lane.windows(2) {
-            let (first, second) = (pair[0], pair[1]);
-            if first.event > second.event {
-                let detail = format!("{} stands before {} at {}", first.event, second.event, second.record.position);
-                findings.add(FindingKind::Reordered, detail);
-            }
-        }
-    }
-}
-
-/// An output is visible if and only if its source offset is committed.
-fn find_uncommitted(observed: &[Observed<'_>], history: &History, findings: &mut Findings) {
-    for output in observed {
-        let source = &output.event.source;
-        let committed = history.committed.get(&(source.kafka_topic.clone(), source.partition));
-        if committed.is_none_or(|committed| *committed <= source.offset) {
-            let detail = format!("{} comes from {source}, committed is {committed:?}", output.record.position);
-            findings.add(FindingKind::UncommittedSource, detail);
-        }
-    }
-}
-
-fn check_partition(record: &ReadRecord, history: &History, findings: &mut Findings) {
-    let (Some(key), Some(partitions)) = (&record.key, history.partitions.get(&record.position.kafka_topic)) else {
-        return;
+    let ending = Ending {
+        committed: history.committed.clone(),
+        unconsumed: history.unconsumed.clone(),
+        unsettled: history.unsettled.clone(),
     };
-    let wanted = murmur2::partition(key, *partitions);
-    if wanted != record.position.partition {
-        let detail = format!("{} has a key of partition {wanted}", record.position);
-        findings.add(FindingKind::WrongKey, detail);
+    judge.finish(&listed, &ending)
+}
+
+/// The order in which a reader sees them.
+fn sorted(records: &[ReadRecord]) -> Vec<&ReadRecord> {
+    let mut sorted: Vec<&ReadRecord> = records.iter().collect();
+    sorted.sort_by(|left, right| left.position.cmp(&right.position));
+    sorted
+}
+
+/// Expectations that fit into memory as a list.
+struct Listed<'a> {
+    by_source: BTreeMap<&'a Position, Vec<&'a ExpectedOutput>>,
+    slots: BTreeMap<(&'a EventId, Target), usize>,
+}
+
+impl<'a> Listed<'a> {
+    fn new(expected: &'a [ExpectedOutput]) -> Self {
+        let mut by_source: BTreeMap<&Position, Vec<&ExpectedOutput>> = BTreeMap::new();
+        let mut slots = BTreeMap::new();
+        for output in expected {
+            let of_record = by_source.entry(&output.event.source).or_default();
+            let before = slots.insert((&output.event, output.target()), of_record.len());
+            assert!(before.is_none(), "the test expects one output twice");
+            of_record.push(output);
+        }
+        Self { by_source, slots }
+    }
+}
+
+impl Expectations for Listed<'_> {
+    fn wanted(&self, event: &EventId, target: &Target) -> Wanted<'_> {
+        match self.slots.get(&(event, target.clone())) {
+            Some(slot) => Wanted::Output { slot: *slot, output: Cow::Borrowed(self.by_source[&event.source][*slot]) },
+            None => Wanted::Nothing,
+        }
+    }
+
+    fn for_each_record(&self, visit: &mut dyn FnMut(&Position, usize)) {
+        for (position, outputs) in &self.by_source {
+            visit(position, outputs.len());
+        }
+    }
+
+    fn name(&self, source: &Position, slot: usize) -> String {
+        let output = self.by_source[source][slot];
+        format!("{} of {}", output.target(), output.event)
     }
 }
 

@@ -2,23 +2,28 @@
 //!
 //! ```text
 //! what the test produced, with the facts it knows  ->  expected outputs --+
-//!                                                                        +-- check (pure) -> Verdict
-//! destinations, dead letters, committed offsets, read from Kafka -> History
+//!                                                                        +-- judge (pure) -> Verdict
+//! destinations, dead letters, committed offsets, read from Kafka ---------+
 //! ```
 //!
 //! It shares no code with the product: nothing here names `fhir_fanout`. Expected outputs are keyed by (source
-//! position, event index, destination or dead letter). A [`History`] is only taken when it is final: every transaction
-//! has ended and the group has passed every committed record; what does not get there in time is a finding itself.
+//! position, event index, destination or dead letter). A small run is judged as a whole: a [`History`] is only taken when
+//! it is final, with every transaction ended and the group past every committed record; what does not get there in time
+//! is a finding itself. A run of millions of events is judged while it goes on ([`stream`]): events are numbered, what
+//! has to come of one follows from its number, and the ingest itself, read with `read_committed`, says where it lies.
 
 pub mod check;
 pub mod expected;
 pub mod history;
 pub mod murmur2;
+pub mod stream;
 pub mod workload;
 
-pub use check::{Finding, FindingKind, Verdict, check};
+pub use check::{Ending, Expectations, Finding, FindingKind, Judge, Verdict, Wanted, check};
 pub use expected::{Content, DeadLetter, EventId, ExpectedOutput, Notification, Target};
 pub use history::{History, Scope};
 
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;

@@ -68,7 +68,7 @@ fn history_of(outputs: &[ExpectedOutput]) -> History {
     history
 }
 
-fn record_of(output: &ExpectedOutput, offset: i64) -> ReadRecord {
+pub(super) fn record_of(output: &ExpectedOutput, offset: i64) -> ReadRecord {
     let source = output.event.source.to_string();
     let mut headers = output.headers.clone();
     let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));

@@ -48,10 +48,21 @@ impl Workload {
     #[must_use]
     pub fn facts(&self) -> Vec<Facts> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        (0..self.events).map(|number| self.draw(number, &mut random)).collect()
+        let text = "x".repeat(self.padding);
+        (0..self.events).map(|number| self.draw(format!("r{number}"), &text, &mut random)).collect()
     }
 
-    fn draw(&self, number: usize, random: &mut ChaCha8Rng) -> Facts {
+    /// One event of a run without end: it follows from its number alone. There are a thousand resources of each type
+    /// that change over and over, and the event's number is in its text.
+    #[must_use]
+    pub fn numbered(&self, number: u32) -> Facts {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(u64::from(number));
+        let text = format!("{number:0>width$}", width = self.padding);
+        self.draw(format!("r{}", random.random_range(0..1_000)), &text, &mut random)
+    }
+
+    fn draw(&self, id: String, text: &str, random: &mut ChaCha8Rng) -> Facts {
         let (resource_type, statuses): (_, &[&'static str]) = match random.random_range(0..3) {
             0 => ("Observation", &["preliminary", "final", "amended"]),
             1 => ("Encounter", &["in-progress", "finished"]),
@@ -64,12 +75,10 @@ impl Workload {
             0 => None,
             index => Some(self.organizations[index - 1]),
         };
-        let id = format!("r{number}");
         let meta = organization.map_or_else(String::new, |organization| {
             let url = "https://aidbox.app/tenant-organization-id";
             format!(r#","meta":{{"extension":[{{"url":"{url}","valueReference":{{"reference":"{organization}"}}}}]}}"#)
         });
-        let text = "x".repeat(self.padding);
         // Spelled so that a re-serialization would show: spaces, a number with a trailing zero, an unknown element.
         let resource = format!(
             r#"{{"resourceType":"{resource_type}", "id":"{id}"{meta},"status":"{status}","subject":{{"reference":"Patient/{patient}"}},"x-number":1.500,"x-text":"{text}"}}"#
@@ -125,7 +134,7 @@ pub fn expected(events: &[Facts], positions: &[Position], rules: &[Rule]) -> Vec
         .collect()
 }
 
-fn output(facts: &Facts, position: &Position, rule: &Rule) -> ExpectedOutput {
+pub(super) fn output(facts: &Facts, position: &Position, rule: &Rule) -> ExpectedOutput {
     ExpectedOutput {
         event: EventId::only(position.clone()),
         one_of_several: false,

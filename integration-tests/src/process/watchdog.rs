@@ -10,14 +10,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Commands, one a line: `watch PID`, `forget PID`, `remove FOLDER`.
+/// Commands, one a line: `watch PID`, `forget PID`, `unmount FOLDER`, `remove FOLDER`.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 pids=' '
+mounts=
 while read -r verb what; do
   case $verb in
     watch) pids="$pids$what " ;;
     forget) case $pids in *" $what "*) pids="${pids%% $what *} ${pids#* $what }" ;; esac ;;
+    unmount) mounts="$mounts $what" ;;
     remove) set -- "$@" "$what" ;;
   esac
 done
@@ -25,6 +27,7 @@ for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
 for pid in $pids; do
   while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 done
+for folder in $mounts; do umount -l "$folder" 2>/dev/null; done
 for folder in "$@"; do rm -rf "$folder"; done
 "#;
 
@@ -52,6 +55,16 @@ pub fn remove_at_end(folder: &Path) {
     let text = folder.to_str().expect("temporary folders have names in UTF-8");
     assert!(!text.contains('\n') && text.starts_with('/'), "a temporary folder is an absolute path on one line");
     tell(&format!("remove {text}\n"));
+}
+
+/// Has a file system unmounted when this process is gone, before folders are removed.
+///
+/// # Panics
+/// When the path is not one word of text.
+pub fn unmount_at_end(folder: &Path) {
+    let text = folder.to_str().expect("temporary folders have names in UTF-8");
+    assert!(!text.contains(char::is_whitespace) && text.starts_with('/'), "a temporary folder is an absolute path");
+    tell(&format!("unmount {text}\n"));
 }
 
 fn tell(line: &str) {

@@ -25,6 +25,7 @@ fn build() -> anyhow::Result<PathBuf> {
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         // The whole workspace's features, so that nothing is compiled a second time with others.
         .args(["build", "--workspace", "--bin", "fhir-fanout", "--message-format", "json", "--profile", &profile()])
+        .args(if FAIL_POINTS { &["--features", "fhir-fanout/fail-points"][..] } else { &[] })
         .stdin(Stdio::null())
         .output()
         .context("cannot start cargo")?;
@@ -33,7 +34,18 @@ fn build() -> anyhow::Result<PathBuf> {
         "fhir-fanout does not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    output.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo named no executable")
+    let built = output.stdout.split(|byte| *byte == b'\n').find_map(executable).context("cargo named no executable")?;
+    if FAIL_POINTS { set_aside(&built) } else { Ok(built) }
+}
+
+/// Whether the service under test has fail points.
+const FAIL_POINTS: bool = cfg!(feature = "fail-points");
+
+/// Under a name of its own: the next build without fail points replaces the original.
+fn set_aside(built: &Path) -> anyhow::Result<PathBuf> {
+    let aside = built.with_file_name("fhir-fanout-with-fail-points");
+    std::fs::copy(built, &aside).context("cannot set the binary with fail points aside")?;
+    Ok(aside)
 }
 
 /// The path that a line of cargo's JSON output names for our binary.

@@ -11,8 +11,9 @@ use anyhow::Context;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::kafka::{KafkaCluster, free_port, unique};
+use crate::kafka::{Acls, KafkaCluster, free_port, unique};
 use crate::process::{Child, watchdog};
+use crate::proxy::Link;
 use crate::wait;
 
 pub mod binary;
@@ -45,6 +46,21 @@ impl ServiceSpec {
             environment: BTreeMap::new(),
         };
         spec.setting("KAFKA__BOOTSTRAP_SERVERS", cluster.bootstrap_servers()).setting("TASKS", "1")
+    }
+
+    /// Speaking with the brokers through this link only.
+    #[must_use]
+    pub fn through(self, link: &Link) -> Self {
+        self.setting("KAFKA__BOOTSTRAP_SERVERS", link.bootstrap_servers())
+    }
+
+    /// As the user of [`crate::kafka::acl`], who may do only what was allowed ([`crate::kafka::ClusterOptions::authorizer`]).
+    #[must_use]
+    pub fn as_user(self, cluster: &KafkaCluster) -> Self {
+        let spec = self.setting("KAFKA__BOOTSTRAP_SERVERS", cluster.sasl_servers());
+        Acls::credentials().into_iter().fold(spec, |spec, (option, value)| {
+            spec.setting(&format!("KAFKA__OPTIONS__{}", option.replace('.', "_").to_uppercase()), value)
+        })
     }
 
     /// With a setting of the environment: `setting("BATCH__MAX_RECORDS", "10")`.

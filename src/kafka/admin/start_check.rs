@@ -63,6 +63,12 @@ pub enum StartProblem {
         /// Its name.
         kafka_topic: String,
     },
+    /// An ingest Kafka topic is there, and may not be read.
+    #[error("ingest Kafka topic `{kafka_topic}` may not be read by the service; give its principal the right Read")]
+    IngestNotReadable {
+        /// Its name.
+        kafka_topic: String,
+    },
     /// Records of the ingest may not fit the dead-letter Kafka topic.
     #[error(
         "dead-letter Kafka topic `{dead_letter}` takes messages of {dead_letter_bytes} bytes, ingest Kafka topic \
@@ -132,7 +138,7 @@ impl StartProblem {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::MissingKafkaTopic { .. } | Self::ForeignCluster { .. } => true,
+            Self::MissingKafkaTopic { .. } | Self::IngestNotReadable { .. } | Self::ForeignCluster { .. } => true,
             // Names that lead nowhere from here are common: the resource was written where other names hold.
             Self::ForeignUnknown { .. }
             | Self::DeadLettersTooSmall { .. }

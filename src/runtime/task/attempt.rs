@@ -7,19 +7,16 @@
 //! anything else -> the outcome says what; the records are still in the backlog
 //! ```
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 
 use super::Task;
 use crate::domain::output::{OutputKind, OutputRecord};
 use crate::domain::pipeline::ProcessError;
-use crate::domain::source::{SourceHeader, SourceRecord};
 use crate::domain::tally::Tally;
 use crate::kafka::errors::{Cause, Consequence, Refusal};
-use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, OpenTransaction};
+use crate::kafka::producer::{CommitFailure, DeliveryFailure};
 use crate::runtime::errors::FatalError;
+use crate::runtime::io::{GroupMember, IdleProducer, InputRecord, OpenTransaction, TaskIo};
 use crate::runtime::ledger::Offsets;
 use crate::telemetry::occurrence::CommittedBatch;
 
@@ -46,9 +43,9 @@ pub(super) struct Batch {
 }
 
 /// A producer that opens its transaction when the first output comes.
-enum Lane {
-    Idle(IdleProducer),
-    Open(OpenTransaction),
+enum Lane<Io: TaskIo> {
+    Idle(Io::Idle),
+    Open(Io::Open),
     /// The producer was lost on the way.
     Gone,
 }
@@ -64,36 +61,36 @@ enum Interruption {
 }
 
 /// How an attempt ended; the producer is with it, where it still exists.
-pub(super) enum Outcome {
+pub(super) enum Outcome<Io: TaskIo> {
     /// Processed without outputs.
-    Silent(IdleProducer, Batch),
+    Silent(Io::Idle, Batch),
     /// Committed.
-    Committed(IdleProducer, Batch),
+    Committed(Io::Idle, Batch),
     /// Not committed: abort and try again.
-    Replay(OpenTransaction, Cause),
+    Replay(Io::Open, Cause),
     /// Not committed: outputs were refused for good.
-    Refused(OpenTransaction, Vec<(SentOutput, Refusal)>),
+    Refused(Io::Open, Vec<(SentOutput, Refusal)>),
     /// Not committed; the partitions are somebody else's.
-    AssignmentLost(OpenTransaction),
+    AssignmentLost(Io::Open),
     /// Not committed, the producer is gone; for how long its transaction had been open.
     ProducerGone(Cause, Option<Duration>),
     /// Nobody knows; the producer is gone; for how long its transaction had been open.
     Unknown(Cause, Batch, Duration),
     /// `onError: stop` at the record with this number.
-    Stop(Lost, usize, &'static str),
+    Stop(Lost<Io>, usize, &'static str),
 }
 
 /// What is left of the producer when processing was stopped by policy.
-pub(super) enum Lost {
-    Idle(IdleProducer),
-    Open(OpenTransaction),
+pub(super) enum Lost<Io: TaskIo> {
+    Idle(Io::Idle),
+    Open(Io::Open),
     Nothing,
 }
 
-impl Task<'_> {
+impl<Io: TaskIo> Task<'_, Io> {
     /// Tries to get the records in front done; what comes of it is dealt with before this returns.
     pub(super) fn attempt(&mut self) -> Result<(), FatalError> {
-        if self.consumer.assignment_lost() {
+        if self.member.assignment_lost() {
             // The client's word for it is on its way, perhaps behind a queue of errors: nothing can be committed before.
             return self.rest(LOST_PAUSE);
         }
@@ -105,21 +102,21 @@ impl Task<'_> {
         self.conclude(outcome, most.min(self.backlog.len()))
     }
 
-    fn process_and_commit(&mut self, producer: IdleProducer, most: usize) -> Outcome {
+    fn process_and_commit(&mut self, producer: Io::Idle, most: usize) -> Outcome<Io> {
         // After the last poll: should the group move on from here, the broker refuses these offsets.
-        let group = self.consumer.group_metadata();
+        let group = self.member.generation();
         let mut lane = Lane::Idle(producer);
         let mut batch = Batch {
             records: 0,
             offsets: Offsets::default(),
             tally: Tally::new(&self.setup.plan),
             sent: Vec::new(),
-            started: Instant::now(),
+            started: self.io.now(),
         };
         let interruption = self.process(&mut lane, &mut batch, most);
         let transaction = match (interruption, lane) {
             (Some(Interruption::Stop { at, class }), lane) => return Outcome::Stop(lane.into(), at, class),
-            (Some(Interruption::Producer(cause)), lane) => return interrupted(lane, cause, &batch),
+            (Some(Interruption::Producer(cause)), lane) => return interrupted(lane, cause, &batch, self.io.now()),
             // Never to the commit: the record's other outputs are missing, and its position.
             (Some(Interruption::Refused), Lane::Open(transaction)) => {
                 let failures = transaction.failures();
@@ -131,11 +128,11 @@ impl Task<'_> {
             (_, Lane::Idle(producer)) => return Outcome::Silent(producer, batch),
             (_, Lane::Open(transaction)) => transaction,
         };
-        let handed_over = Instant::now();
+        let handed_over = self.io.now();
         if let Err(failures) = transaction.deliver(handed_over + self.setup.settings.transaction_timeout) {
             return not_delivered(transaction, &failures, &batch);
         }
-        if self.consumer.assignment_lost() {
+        if self.member.assignment_lost() {
             return Outcome::AssignmentLost(transaction);
         }
         let Some(group) = group else { return Outcome::AssignmentLost(transaction) };
@@ -144,9 +141,9 @@ impl Task<'_> {
             offsets.advance(&position.kafka_topic, position.partition, position.next);
         }
         let begun = transaction.begun();
-        let deadline = Instant::now() + self.setup.settings.transaction_timeout;
+        let deadline = self.io.now() + self.setup.settings.transaction_timeout;
         let committed = match offsets.to_list() {
-            Ok(list) => transaction.commit(&list, &group, deadline),
+            Ok(list) => transaction.send_offsets(&list, &group, deadline).and_then(|open| open.commit(deadline)),
             Err(error) => Err(CommitFailure::NotCommitted(transaction, Cause::of_transaction(&error))),
         };
         match committed {
@@ -157,20 +154,20 @@ impl Task<'_> {
                         records: batch.records + self.ledger.records,
                         outputs: batch.sent.len(),
                         processing: handed_over - batch.started,
-                        commit: handed_over.elapsed(),
+                        commit: self.since(handed_over),
                     },
                 );
                 Outcome::Committed(producer, batch)
             }
             Err(CommitFailure::NotCommitted(transaction, cause)) => Outcome::Replay(transaction, cause),
-            Err(CommitFailure::ProducerBroken(cause)) => Outcome::ProducerGone(cause, Some(begun.elapsed())),
-            Err(CommitFailure::OutcomeUnknown(cause)) => Outcome::Unknown(cause, batch, begun.elapsed()),
+            Err(CommitFailure::ProducerBroken(cause)) => Outcome::ProducerGone(cause, Some(self.since(begun))),
+            Err(CommitFailure::OutcomeUnknown(cause)) => Outcome::Unknown(cause, batch, self.since(begun)),
         }
     }
 
     /// Runs the records through the pipeline into the transaction. Ends early when the transaction has used a quarter
-    /// of its time: the rest of the records is the next batch.
-    fn process(&mut self, lane: &mut Lane, batch: &mut Batch, most: usize) -> Option<Interruption> {
+    /// of its time (the rest of the records is the next batch), and when the process stops.
+    fn process(&mut self, lane: &mut Lane<Io>, batch: &mut Batch, most: usize) -> Option<Interruption> {
         let timeout = self.setup.settings.transaction_timeout;
         let send_until = batch.started + timeout;
         let careful = self.trouble.is_careful();
@@ -187,7 +184,7 @@ impl Task<'_> {
                 }
                 Ok(())
             };
-            let processed = with_source(record, |source| self.pipeline.process(source, refusals, tally, &mut send));
+            let processed = record.with_source(|source| self.pipeline.process(source, refusals, tally, &mut send));
             match processed {
                 Ok(()) => {}
                 Err(ProcessError::Stop { class, .. }) => {
@@ -202,15 +199,19 @@ impl Task<'_> {
             }
             batch.offsets.note(record);
             batch.records += 1;
-            self.end_to_end.observe(record.timestamp().to_millis());
+            self.end_to_end.observe(record.timestamp_ms());
             if let Lane::Open(transaction) = lane {
-                if transaction.begun().elapsed() > timeout / 4 {
+                if self.since(transaction.begun()) > timeout / 4 {
                     break;
                 }
                 if batch.records.is_multiple_of(SERVE_EVERY) {
                     transaction.serve();
                 }
-            } else if batch.started.elapsed() > timeout / 4 {
+            } else if self.since(batch.started) > timeout / 4 {
+                break;
+            }
+            // What is processed is committed; the rest is the next owner's.
+            if self.stopping() {
                 break;
             }
         }
@@ -230,9 +231,9 @@ impl From<Cause> for Sending {
     }
 }
 
-impl Lane {
+impl<Io: TaskIo> Lane<Io> {
     /// The open transaction, opened now if it was not.
-    fn open(&mut self) -> Result<&mut OpenTransaction, Cause> {
+    fn open(&mut self) -> Result<&mut Io::Open, Cause> {
         if let Self::Idle(_) = self
             && let Self::Idle(producer) = std::mem::replace(self, Self::Gone)
         {
@@ -245,8 +246,8 @@ impl Lane {
     }
 }
 
-impl From<Lane> for Lost {
-    fn from(lane: Lane) -> Self {
+impl<Io: TaskIo> From<Lane<Io>> for Lost<Io> {
+    fn from(lane: Lane<Io>) -> Self {
         match lane {
             Lane::Idle(producer) => Self::Idle(producer),
             Lane::Open(transaction) => Self::Open(transaction),
@@ -255,7 +256,7 @@ impl From<Lane> for Lost {
     }
 }
 
-fn interrupted(lane: Lane, cause: Cause, batch: &Batch) -> Outcome {
+fn interrupted<Io: TaskIo>(lane: Lane<Io>, cause: Cause, batch: &Batch, now: Instant) -> Outcome<Io> {
     match lane {
         Lane::Open(transaction) => {
             // The first refusal fails the transaction; what the client says afterwards is only its echo.
@@ -265,7 +266,7 @@ fn interrupted(lane: Lane, cause: Cause, batch: &Batch) -> Outcome {
             }
             match cause.consequence {
                 Consequence::RebuildProducer | Consequence::StopProcess => {
-                    Outcome::ProducerGone(cause, Some(transaction.begun().elapsed()))
+                    Outcome::ProducerGone(cause, Some(now.saturating_duration_since(transaction.begun())))
                 }
                 Consequence::Retry | Consequence::AbortAndReplay => Outcome::Replay(transaction, cause),
             }
@@ -274,7 +275,7 @@ fn interrupted(lane: Lane, cause: Cause, batch: &Batch) -> Outcome {
     }
 }
 
-fn not_delivered(transaction: OpenTransaction, failures: &[DeliveryFailure], batch: &Batch) -> Outcome {
+fn not_delivered<Io: TaskIo>(transaction: Io::Open, failures: &[DeliveryFailure], batch: &Batch) -> Outcome<Io> {
     let refused: Vec<_> = failures
         .iter()
         .filter_map(|failure| Some((*batch.sent.get(failure.output)?, Refusal::of(failure.code)?)))
@@ -284,32 +285,7 @@ fn not_delivered(transaction: OpenTransaction, failures: &[DeliveryFailure], bat
     }
     let text = match failures.first() {
         Some(failure) => format!("{} outputs were not delivered: {}", failures.len(), failure.code),
-        None => "outputs were not acknowledged in time".to_owned(),
+        None => "outputs were not acknowledged: not in time, or the transaction has failed".to_owned(),
     };
     Outcome::Replay(transaction, Cause::new(Consequence::AbortAndReplay, text))
-}
-
-/// Shows the client's message as the domain's record.
-fn with_source<R>(message: &BorrowedMessage<'_>, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
-    let mut headers = Vec::new();
-    if let Some(borrowed) = message.headers() {
-        headers.reserve(borrowed.count());
-        for index in 0..borrowed.count() {
-            // The client library panics on a header name that is not UTF-8. Such a name is none that is looked for or
-            // passed on, so that leaving it out changes nothing.
-            let header = catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index)));
-            if let Ok(Some(header)) = header {
-                headers.push(SourceHeader { name: header.key, value: header.value });
-            }
-        }
-    }
-    read(&SourceRecord {
-        kafka_topic: message.topic(),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis(),
-        key: message.key(),
-        value: message.payload(),
-        headers,
-    })
 }

@@ -6,18 +6,21 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{Task, wall_clock_ms};
 use crate::kafka::consumer::GroupEvent;
-use crate::kafka::start_positions;
 use crate::ops::status::TaskState;
 use crate::runtime::errors::FatalError;
+use crate::runtime::io::{GroupMember, TaskIo};
 use crate::telemetry::occurrence::{self, RebalanceKind};
 
 /// How long the question for a partition's ends may take.
 const WATERMARKS: Duration = Duration::from_secs(5);
 
-impl Task<'_> {
+/// Pause before start positions are asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+impl<Io: TaskIo> Task<'_, Io> {
     /// Answers everything that happened to the group. No transaction is open here.
     pub(super) fn serve_group(&mut self) -> Result<(), FatalError> {
-        while let Some(event) = self.consumer.next_event() {
+        while let Some(event) = self.member.next_event() {
             match event {
                 GroupEvent::Assigned(partitions) => self.on_assigned(&partitions),
                 GroupEvent::Revoked { partitions, lost } => self.on_revoked(&partitions, lost),
@@ -60,7 +63,7 @@ impl Task<'_> {
             }
             self.unsettled = (left.count() > 0).then_some(left);
         }
-        if let Err(error) = self.consumer.release(partitions) {
+        if let Err(error) = self.member.release(partitions) {
             tracing::warn!(task = self.setup.number, %error, "partitions could not be released");
         }
         // Whatever was tried with the first records is no longer about the first records.
@@ -70,12 +73,12 @@ impl Task<'_> {
 
     /// Finds where the new partitions are read from, and starts reading. Tried again while brokers do not answer.
     fn settle(&mut self, partitions: &TopicPartitionList) -> Result<(), FatalError> {
-        let positions = match start_positions::of_assigned(self.consumer, partitions, &self.setup.plan) {
+        let positions = match self.member.start_positions(partitions, &self.setup.plan) {
             Ok(positions) => positions,
             Err(error) => {
                 tracing::warn!(task = self.setup.number, %error, "start positions not known yet, asking again");
                 self.unsettled = Some(partitions.clone());
-                std::thread::sleep(Duration::from_millis(100));
+                self.io.sleep(ASK_AGAIN);
                 return Ok(());
             }
         };
@@ -84,7 +87,7 @@ impl Task<'_> {
             occurrence::position_gone(self.setup.number, &lost.kafka_topic, lost.partition, committed, first);
             self.lag.stopped(&lost.kafka_topic, lost.partition, committed, lost.end);
         }
-        if let Err(error) = self.consumer.assign(&positions.readable) {
+        if let Err(error) = self.member.assign(&positions.readable) {
             tracing::warn!(task = self.setup.number, %error, "assignment refused by the client, rejoining the group");
             return self.rejoin();
         }
@@ -93,7 +96,7 @@ impl Task<'_> {
             self.lag.assigned(element.topic(), element.partition(), position);
         }
         if self.paused {
-            self.consumer.pause();
+            self.member.pause();
         } else if !self.trouble.is_waiting() {
             self.enter(TaskState::Running);
         }
@@ -106,9 +109,9 @@ impl Task<'_> {
     /// The backlog stays until the client says that the partitions go: records that it still hands out until then
     /// must not be committed over those before them.
     pub(super) fn rejoin(&mut self) -> Result<(), FatalError> {
-        self.consumer.unsubscribe();
+        self.member.unsubscribe();
         let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
-        self.consumer.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))
+        self.member.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))
     }
 
     /// The client has stopped fetching a partition, because what it would fetch next is not there. A partition whose
@@ -120,7 +123,7 @@ impl Task<'_> {
             self.lag.read().map(|(kafka_topic, partition, at)| (kafka_topic.to_owned(), partition, at)).collect();
         let mut found = false;
         for (kafka_topic, partition, committed) in read {
-            match self.consumer.watermarks(&kafka_topic, partition, WATERMARKS) {
+            match self.member.watermarks(&kafka_topic, partition, WATERMARKS) {
                 Ok((first, end)) if !(first..=end).contains(&committed) => {
                     found = true;
                     occurrence::position_gone(task, &kafka_topic, partition, committed, first);
@@ -140,7 +143,7 @@ impl Task<'_> {
     }
 
     fn show_assignment(&self) {
-        self.status().assigned(self.consumer.assignment().count());
+        self.status().assigned(self.member.assignment().count());
         tracing::debug!(task = self.setup.number, at_ms = wall_clock_ms(), "assignment settled");
     }
 }

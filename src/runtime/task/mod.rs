@@ -14,19 +14,22 @@
 
 mod attempt;
 mod group;
+#[cfg(test)]
+mod model;
 mod recovery;
 mod refusal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Positioned};
 use super::errors::FatalError;
+use super::io::kafka::KafkaIo;
+use super::io::{GroupMember, InputRecord, TaskIo};
 use super::lag::{InHand, LagBoard};
 use super::ledger::{Ledger, Offsets};
 use super::limits::SharedLimits;
@@ -38,9 +41,8 @@ use crate::domain::refusals::Refusals;
 use crate::domain::tally::Tally;
 use crate::kafka::client_options::{self, ClientIdentity};
 use crate::kafka::consumer::TaskConsumer;
-use crate::kafka::producer::IdleProducer;
 use crate::ops::status::{Status, TaskState, TaskStatus};
-use crate::telemetry::occurrence::BatchMetrics;
+use crate::telemetry::occurrence::{self, BatchMetrics};
 use crate::telemetry::{EndToEnd, PlanMetrics};
 
 /// How long an idle task waits for a record before it looks at its clock and the stop signal again.
@@ -72,7 +74,11 @@ pub struct TaskSetup {
 pub fn run(setup: TaskSetup) -> Result<(), FatalError> {
     let consumer = TaskConsumer::new(&client_options::consumer(&setup.settings, &setup.identity))
         .map_err(FatalError::ClientConfiguration)?;
-    let ended = Task::new(&setup, &consumer).run();
+    let producer = client_options::producer_within(&setup.settings, &setup.identity, smallest_limit(&setup));
+    let io = KafkaIo::new(&consumer, producer);
+    #[cfg(feature = "fail-points")]
+    let io = super::io::fail_points::WithFailPoints(io);
+    let ended = Task::new(&setup, &io).run();
     setup.status.task(setup.number).enter(TaskState::Stopping);
     // Leaves the group: its partitions are others' at once, not after the session's time-out.
     drop(consumer);
@@ -81,21 +87,23 @@ pub fn run(setup: TaskSetup) -> Result<(), FatalError> {
 }
 
 /// A running task.
-struct Task<'c> {
+struct Task<'c, Io: TaskIo> {
     setup: &'c TaskSetup,
-    consumer: &'c TaskConsumer,
-    producer_config: ClientConfig,
+    io: &'c Io,
+    member: &'c Io::Member,
     /// `None` between the loss of a producer and the making of the next.
-    producer: Option<IdleProducer>,
+    producer: Option<Io::Idle>,
     pipeline: Pipeline,
     /// Which limits the pipeline keeps.
     limits_version: u64,
-    backlog: Backlog<BorrowedMessage<'c>>,
+    backlog: Backlog<<Io::Member as GroupMember>::Record<'c>>,
     ledger: Ledger,
     lag: LagBoard,
     /// Partitions that came and could not be settled yet, because brokers did not answer.
     unsettled: Option<TopicPartitionList>,
     paused: bool,
+    /// Ingest Kafka topics of which one may not be read, until a record comes.
+    unreadable: BTreeSet<String>,
     /// Since when brokers have been away.
     away_since: Option<Instant>,
     trouble: Trouble,
@@ -137,13 +145,13 @@ impl Trouble {
     }
 }
 
-impl<'c> Task<'c> {
-    fn new(setup: &'c TaskSetup, consumer: &'c TaskConsumer) -> Self {
+impl<'c, Io: TaskIo> Task<'c, Io> {
+    fn new(setup: &'c TaskSetup, io: &'c Io) -> Self {
         let plan = &setup.plan;
         Self {
             setup,
-            consumer,
-            producer_config: client_options::producer_within(&setup.settings, &setup.identity, smallest_limit(setup)),
+            io,
+            member: io.member(),
             producer: None,
             // Looked at before the limits: should they change in between, they are taken once more.
             limits_version: setup.limits.version(),
@@ -153,6 +161,7 @@ impl<'c> Task<'c> {
             lag: LagBoard::default(),
             unsettled: None,
             paused: false,
+            unreadable: BTreeSet::new(),
             away_since: None,
             trouble: Trouble::default(),
             dead_lettered: Refusals::NONE,
@@ -170,7 +179,7 @@ impl<'c> Task<'c> {
         }
         self.enter(TaskState::Joining);
         let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
-        self.consumer.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))?;
+        self.member.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))?;
         while !self.stopping() {
             self.status().beat();
             self.gather()?;
@@ -180,7 +189,7 @@ impl<'c> Task<'c> {
             if !self.backlog.is_empty() {
                 self.attempt()?;
             }
-            if self.ledger.due().is_some_and(|due| Instant::now() >= due) {
+            if self.ledger.due().is_some_and(|due| self.io.now() >= due) {
                 self.commit_ledger()?;
             }
         }
@@ -199,20 +208,20 @@ impl<'c> Task<'c> {
         }
         self.resume()?;
         let batch = &self.setup.settings.batch;
-        let idle_until = Instant::now() + IDLE_POLL;
+        let idle_until = self.io.now() + IDLE_POLL;
         let mut full_at = (!self.backlog.is_empty()).then(Instant::now);
         loop {
-            let wait = full_at.unwrap_or(idle_until).saturating_duration_since(Instant::now());
+            let wait = full_at.unwrap_or(idle_until).saturating_duration_since(self.io.now());
             let before = self.backlog.len();
             self.poll(wait)?;
             if self.is_full() || self.stopping() {
                 return Ok(());
             }
             if full_at.is_none() && !self.backlog.is_empty() {
-                full_at = Some(Instant::now() + batch.linger);
+                full_at = Some(self.io.now() + batch.linger);
             }
             let came = self.backlog.len() > before;
-            if !came && Instant::now() >= full_at.unwrap_or(idle_until) {
+            if !came && self.io.now() >= full_at.unwrap_or(idle_until) {
                 return Ok(());
             }
         }
@@ -226,8 +235,13 @@ impl<'c> Task<'c> {
 
     /// One look at the consumer: at the most one record, and everything that the group has to say.
     fn poll(&mut self, wait: Duration) -> Result<(), FatalError> {
-        match self.consumer.poll(wait) {
-            Some(Ok(record)) => self.backlog.push(record),
+        match self.member.poll(wait) {
+            Some(Ok(record)) => {
+                if !self.unreadable.is_empty() {
+                    self.unreadable.remove(record.kafka_topic());
+                }
+                self.backlog.push(record);
+            }
             Some(Err(error)) => self.consumer_error(error)?,
             None => {}
         }
@@ -238,13 +252,13 @@ impl<'c> Task<'c> {
     /// holds. Ends early when the process stops.
     fn rest(&mut self, time: Duration) -> Result<(), FatalError> {
         if !self.paused {
-            self.consumer.pause();
+            self.member.pause();
             self.paused = true;
         }
-        let until = Instant::now() + time;
+        let until = self.io.now() + time;
         while !self.stopping() {
             self.status().beat();
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(self.io.now());
             if left.is_zero() {
                 break;
             }
@@ -257,7 +271,7 @@ impl<'c> Task<'c> {
     /// Fetches again after a rest.
     fn resume(&mut self) -> Result<(), FatalError> {
         if self.paused {
-            if let Err(error) = self.consumer.resume() {
+            if let Err(error) = self.member.resume() {
                 tracing::warn!(task = self.setup.number, %error, "partitions could not be resumed, rejoining the group");
                 self.rejoin()?;
             }
@@ -282,6 +296,7 @@ impl<'c> Task<'c> {
             KafkaError::MessageConsumption(RDKafkaErrorCode::GroupAuthorizationFailed) => {
                 return Err(self.consumer_failed(error));
             }
+            KafkaError::MessageConsumption(RDKafkaErrorCode::TopicAuthorizationFailed) => self.ingest_not_readable(),
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 self.mend_lost_positions()?;
             }
@@ -296,35 +311,48 @@ impl<'c> Task<'c> {
         Ok(())
     }
 
+    /// Only an operator can mend it; the client goes on by itself then.
+    fn ingest_not_readable(&mut self) {
+        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        if self.unreadable.is_empty() {
+            occurrence::ingest_not_readable(self.setup.number, &kafka_topics);
+        }
+        self.unreadable.extend(kafka_topics.into_iter().map(str::to_owned));
+    }
+
     fn consumer_failed(&self, cause: KafkaError) -> FatalError {
         FatalError::Consumer { group: self.setup.settings.application_id.clone(), cause }
     }
 
     /// Publishes the lag when the client has new statistics: once a second.
     fn publish_lag(&mut self) {
-        let Some(positions) = self.consumer.take_positions() else { return };
-        self.lag.publish_stopped(Instant::now(), wall_clock_ms());
+        let Some(positions) = self.member.take_positions() else { return };
+        self.lag.publish_stopped(self.io.now(), wall_clock_ms());
         if self.paused {
-            self.publish_lag_while_paused();
+            self.publish_ends(|_| true);
             return;
         }
         let backlog = &self.backlog;
         let in_hand = |kafka_topic: &str, partition: i32| in_hand(backlog, kafka_topic, partition);
-        self.lag.publish(&positions, in_hand, Instant::now(), wall_clock_ms());
+        self.lag.publish(&positions, in_hand, self.io.now(), wall_clock_ms());
+        if !self.unreadable.is_empty() {
+            let unreadable = self.unreadable.clone();
+            self.publish_ends(|kafka_topic| unreadable.contains(kafka_topic));
+        }
     }
 
     /// While nothing is fetched, the statistics stand still: the ends are asked for.
-    fn publish_lag_while_paused(&mut self) {
+    fn publish_ends(&mut self, of: impl Fn(&str) -> bool) {
         if self.away_since.is_some() {
             return;
         }
-        let partitions: Vec<_> =
-            self.lag.read().map(|(kafka_topic, partition, _)| (kafka_topic.to_owned(), partition)).collect();
+        let read = self.lag.read().filter(|(kafka_topic, ..)| of(kafka_topic));
+        let partitions: Vec<_> = read.map(|(kafka_topic, partition, _)| (kafka_topic.to_owned(), partition)).collect();
         for (kafka_topic, partition) in partitions {
             // Short: without an answer the lag stays what it was.
-            let Ok((_, end)) = self.consumer.watermarks(&kafka_topic, partition, IDLE_POLL) else { return };
+            let Ok((_, end)) = self.member.watermarks(&kafka_topic, partition, IDLE_POLL) else { return };
             let hand = in_hand(&self.backlog, &kafka_topic, partition);
-            self.lag.publish_end(&kafka_topic, partition, end, hand, Instant::now(), wall_clock_ms());
+            self.lag.publish_end(&kafka_topic, partition, end, hand, self.io.now(), wall_clock_ms());
         }
     }
 
@@ -345,6 +373,11 @@ impl<'c> Task<'c> {
             self.limits_version = version;
             self.pipeline = Pipeline::new(Arc::clone(&self.setup.plan), self.setup.limits.newest());
         }
+    }
+
+    /// How long ago that was.
+    fn since(&self, earlier: Instant) -> Duration {
+        self.io.now().saturating_duration_since(earlier)
     }
 
     fn status(&self) -> &TaskStatus {
@@ -369,11 +402,12 @@ fn smallest_limit(setup: &TaskSetup) -> usize {
 }
 
 /// What the backlog holds of a partition.
-fn in_hand(backlog: &Backlog<BorrowedMessage<'_>>, kafka_topic: &str, partition: i32) -> InHand {
+fn in_hand(backlog: &Backlog<impl InputRecord>, kafka_topic: &str, partition: i32) -> InHand {
     let mut hand = InHand::default();
-    for record in backlog.iter().filter(|record| record.partition() == partition && record.topic() == kafka_topic) {
+    for record in backlog.iter().filter(|record| record.partition() == partition && record.kafka_topic() == kafka_topic)
+    {
         hand.records += 1;
-        hand.oldest_ms = hand.oldest_ms.or_else(|| record.timestamp().to_millis());
+        hand.oldest_ms = hand.oldest_ms.or_else(|| record.timestamp_ms());
     }
     hand
 }

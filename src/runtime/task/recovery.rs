@@ -7,9 +7,11 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::attempt::{Batch, Lost, Outcome};
 use super::{Task, Trouble};
 use crate::kafka::errors::{Cause, Consequence};
-use crate::kafka::producer::{CommitFailure, IdleProducer, NewProducer, OpenTransaction};
+use crate::kafka::producer::CommitFailure;
 use crate::ops::status::TaskState;
+use crate::runtime::backlog::Positioned;
 use crate::runtime::errors::FatalError;
+use crate::runtime::io::{GroupMember, IdleProducer, NewProducer, OpenTransaction, TaskIo};
 use crate::runtime::ledger::PartitionPosition;
 use crate::telemetry::occurrence::{self, RebuildReason};
 
@@ -28,14 +30,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-impl Task<'_> {
+impl<Io: TaskIo> Task<'_, Io> {
     /// Deals with how an attempt at `tried` records ended. Afterwards there is no open transaction.
-    pub(super) fn conclude(&mut self, outcome: Outcome, tried: usize) -> Result<(), FatalError> {
+    pub(super) fn conclude(&mut self, outcome: Outcome<Io>, tried: usize) -> Result<(), FatalError> {
         match outcome {
             Outcome::Silent(producer, batch) => {
                 self.producer = Some(producer);
                 self.backlog.drop_front(batch.records);
-                self.ledger.add(&batch.offsets, &batch.tally, batch.records, Instant::now());
+                self.ledger.add(&batch.offsets, &batch.tally, batch.records, self.io.now());
                 self.regain_trust();
                 Ok(())
             }
@@ -62,7 +64,7 @@ impl Task<'_> {
                 self.end_to_end.aborted();
                 self.check_stop(&cause)?;
                 self.note_fence(&cause, open_for)?;
-                self.rebuild(&cause, if cause.fenced { RebuildReason::Fenced } else { RebuildReason::Fatal })?;
+                self.rebuild(&cause, reason_of(&cause))?;
                 // What broke it may break the next one as well.
                 self.pause_before_replay()
             }
@@ -99,11 +101,11 @@ impl Task<'_> {
         self.trouble = Trouble { fenced, refusals: self.dead_lettered.clone(), ..Trouble::default() };
     }
 
-    fn abort(&mut self, transaction: OpenTransaction, class: &'static str, cause: &Cause) -> Result<(), FatalError> {
+    fn abort(&mut self, transaction: Io::Open, class: &'static str, cause: &Cause) -> Result<(), FatalError> {
         occurrence::transaction_aborted(self.setup.number, class, cause);
         self.end_to_end.aborted();
-        let open_for = transaction.begun().elapsed();
-        match transaction.abort(Instant::now() + ABORT_TIME) {
+        let open_for = self.since(transaction.begun());
+        match transaction.abort(self.io.now() + ABORT_TIME) {
             Ok(producer) => {
                 self.producer = Some(producer);
                 Ok(())
@@ -132,9 +134,9 @@ impl Task<'_> {
     /// Makes a producer and takes over the transactional id: waits for the brokers as long as it takes, or until the
     /// process stops.
     pub(super) fn make_producer(&mut self) -> Result<(), FatalError> {
-        let since = Instant::now();
+        let since = self.io.now();
         while !self.stopping() {
-            let mut next = Some(NewProducer::new(&self.producer_config).map_err(FatalError::ClientConfiguration)?);
+            let mut next = Some(self.io.new_producer().map_err(FatalError::ClientConfiguration)?);
             while let Some(producer) = next.take() {
                 self.status().beat();
                 match producer.initialise(INITIALISE_SLICE) {
@@ -166,7 +168,7 @@ impl Task<'_> {
 
     fn note_brokers_back(&mut self) {
         if let Some(since) = self.away_since.take() {
-            occurrence::brokers_back(self.setup.number, since.elapsed());
+            occurrence::brokers_back(self.setup.number, self.since(since));
         }
     }
 
@@ -193,7 +195,7 @@ impl Task<'_> {
         if !cause.fenced || timed_out {
             return Ok(());
         }
-        let now = Instant::now();
+        let now = self.io.now();
         let fenced = &mut self.trouble.fenced;
         fenced.retain(|at| now.duration_since(*at) < FENCE_WINDOW);
         fenced.push(now);
@@ -242,7 +244,7 @@ impl Task<'_> {
     /// known; none when the process stops or the partitions went away meanwhile.
     fn read_committed(&mut self, batch: &Batch) -> Result<Option<Vec<PartitionPosition>>, FatalError> {
         while !self.stopping() {
-            let assignment = self.consumer.assignment();
+            let assignment = self.member.assignment();
             let mut ours = TopicPartitionList::new();
             for position in batch.offsets.iter().chain(self.ledger.offsets.iter()) {
                 let asked = ours.find_partition(&position.kafka_topic, position.partition).is_some();
@@ -253,7 +255,7 @@ impl Task<'_> {
             if ours.count() == 0 {
                 return Ok(None);
             }
-            match self.consumer.committed(ours, INITIALISE_SLICE) {
+            match self.member.committed(ours, INITIALISE_SLICE) {
                 Ok(list) => return Ok(Some(positions_of(&list))),
                 Err(error) => {
                     tracing::info!(task = self.setup.number, %error, "committed positions not known yet");
@@ -266,7 +268,7 @@ impl Task<'_> {
     }
 
     /// `onError: stop`: what stands before the record is committed first, so that a restart meets it at once.
-    fn stopped_by_policy(&mut self, producer: Lost, at: usize, class: &'static str) -> Result<(), FatalError> {
+    fn stopped_by_policy(&mut self, producer: Lost<Io>, at: usize, class: &'static str) -> Result<(), FatalError> {
         match producer {
             Lost::Idle(producer) => self.producer = Some(producer),
             Lost::Open(transaction) => {
@@ -282,9 +284,9 @@ impl Task<'_> {
         self.try_to_commit_ledger();
         let Some(record) = self.backlog.iter().next() else { return Ok(()) };
         Err(FatalError::StoppedByPolicy {
-            kafka_topic: rdkafka::Message::topic(record).to_owned(),
-            partition: rdkafka::Message::partition(record),
-            offset: rdkafka::Message::offset(record),
+            kafka_topic: record.kafka_topic().to_owned(),
+            partition: record.partition(),
+            offset: record.offset(),
             class,
         })
     }
@@ -294,15 +296,14 @@ impl Task<'_> {
         if self.producer.is_none() {
             return self.make_producer();
         }
-        let begun = Instant::now();
+        let begun = self.io.now();
         match self.commit_positions() {
             Ok(()) => Ok(()),
             Err(cause) => {
                 self.check_stop(&cause)?;
-                self.note_fence(&cause, Some(begun.elapsed()))?;
+                self.note_fence(&cause, Some(self.since(begun)))?;
                 if self.producer.is_none() {
-                    let reason = if cause.fenced { RebuildReason::Fenced } else { RebuildReason::Fatal };
-                    self.rebuild(&cause, reason)?;
+                    self.rebuild(&cause, reason_of(&cause))?;
                 }
                 self.pause_before_replay()
             }
@@ -323,15 +324,15 @@ impl Task<'_> {
             return Ok(());
         }
         let Some(producer) = self.producer.take() else { return Ok(()) };
-        let group = self.consumer.group_metadata().filter(|_| !self.consumer.assignment_lost());
+        let group = self.member.generation().filter(|_| !self.member.assignment_lost());
         let Some(group) = group else {
             self.producer = Some(producer);
             return Ok(());
         };
-        let deadline = Instant::now() + ABORT_TIME;
+        let deadline = self.io.now() + ABORT_TIME;
         let offsets = self.ledger.offsets.to_list().map_err(|error| Cause::of_transaction(&error))?;
-        let started = Instant::now();
-        match producer.begin()?.commit(&offsets, &group, deadline) {
+        let started = self.io.now();
+        match producer.begin()?.send_offsets(&offsets, &group, deadline).and_then(|open| open.commit(deadline)) {
             Ok(producer) => {
                 self.keep(producer);
                 self.batch_metrics.transaction_committed(self.setup.number, self.positions_alone(started));
@@ -350,7 +351,7 @@ impl Task<'_> {
         }
     }
 
-    fn keep(&mut self, producer: IdleProducer) {
+    fn keep(&mut self, producer: Io::Idle) {
         self.producer = Some(producer);
     }
 
@@ -359,12 +360,20 @@ impl Task<'_> {
             records: self.ledger.records,
             outputs: 0,
             processing: Duration::ZERO,
-            commit: started.elapsed(),
+            commit: self.since(started),
         }
     }
 
     fn empty_tally(&self) -> crate::domain::tally::Tally {
         crate::domain::tally::Tally::new(&self.setup.plan)
+    }
+}
+
+fn reason_of(cause: &Cause) -> RebuildReason {
+    match cause {
+        Cause { fenced: true, .. } => RebuildReason::Fenced,
+        Cause { connection_lost: true, .. } => RebuildReason::ConnectionLost,
+        _ => RebuildReason::Fatal,
     }
 }
 

@@ -5,7 +5,7 @@
 //! fault itself. A destination that takes nothing is no record's fault: it is waited for (`onDestinationError: block`),
 //! or its outputs become dead letters.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Task;
 use super::attempt::SentOutput;
@@ -15,6 +15,7 @@ use crate::domain::refusals::Refusals;
 use crate::kafka::errors::Refusal;
 use crate::ops::status::TaskState;
 use crate::runtime::errors::FatalError;
+use crate::runtime::io::TaskIo;
 use crate::telemetry::occurrence;
 
 /// How long a blocked destination is left alone between two attempts.
@@ -23,7 +24,7 @@ const BLOCKED_PAUSE: Duration = Duration::from_secs(2);
 /// How long the notifications of a destination that refuses everything become dead letters before it is tried again.
 const DEAD_LETTERED_TIME: Duration = Duration::from_secs(60);
 
-impl Task<'_> {
+impl<Io: TaskIo> Task<'_, Io> {
     /// Decides how the records are tried again. The transaction is aborted already.
     pub(super) fn refused(&mut self, refused: &[(SentOutput, Refusal)], tried: usize) -> Result<(), FatalError> {
         // A destination that takes nothing is no record's fault: there is nothing to look for.
@@ -76,12 +77,13 @@ impl Task<'_> {
         );
         self.dead_lettered.add_destination(DestinationIndex(index));
         self.trouble.refusals.add_destination(DestinationIndex(index));
-        self.dead_lettered_until.get_or_insert_with(|| Instant::now() + DEAD_LETTERED_TIME);
+        let now = self.io.now();
+        self.dead_lettered_until.get_or_insert_with(|| now + DEAD_LETTERED_TIME);
     }
 
     /// After a while the destination is tried with the next batch: an operator may have mended it.
     pub(super) fn try_dead_lettered_destinations_again(&mut self) {
-        if self.dead_lettered_until.is_some_and(|until| Instant::now() >= until) {
+        if self.dead_lettered_until.is_some_and(|until| self.io.now() >= until) {
             self.dead_lettered_until = None;
             self.dead_lettered = Refusals::NONE;
         }

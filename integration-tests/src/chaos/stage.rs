@@ -1,0 +1,186 @@
+//! The Kafka topics of a run, what the service is configured with, and the same said once more in Rust.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::options::Options;
+use crate::kafka::{Admin, ClusterOptions, KafkaCluster, unique};
+use crate::oracle::Content;
+use crate::oracle::stream::Numbered;
+use crate::oracle::workload::{Facts, Rule, Workload};
+use crate::service::ServiceSpec;
+
+/// Time-outs short enough for many faults, long enough for a loaded machine.
+pub(super) const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a broker looks for transactions that exceed their time.
+pub(super) const TRANSACTION_SCAN: Duration = Duration::from_secs(1);
+/// After how long the controller takes a silent broker for dead.
+pub(super) const BROKER_SESSION_TIMEOUT: Duration = Duration::from_secs(3);
+
+const INGEST_PARTITIONS: usize = 6;
+const OUTPUT_PARTITIONS: usize = 3;
+const FORMS: &str = "http://example.org/topic/forms";
+const RESULTS: &str = "http://example.org/topic/results";
+
+/// Everything that stands still while things break.
+pub(super) struct Stage {
+    pub(super) cluster: Arc<KafkaCluster>,
+    pub(super) ingest: String,
+    pub(super) dead_letters: String,
+    /// The Kafka topics of the destinations with their numbers of partitions.
+    pub(super) destinations: BTreeMap<String, usize>,
+    pub(super) spec: ServiceSpec,
+    seed: u64,
+}
+
+impl Stage {
+    pub(super) fn new(options: &Options, nodes: usize, seed: u64, for_long: bool) -> anyhow::Result<Self> {
+        let cluster = Arc::new(KafkaCluster::start(&cluster_options(nodes, for_long).links(options.instances))?);
+        let admin = Admin::new(&cluster)?;
+        let names = ["results", "audit", "ids", "forms"].map(|name| (name, unique(name)));
+        let (ingest, dead_letters) = (unique("changes"), unique("dead-letters"));
+        admin.create_kafka_topic(&ingest, INGEST_PARTITIONS)?;
+        admin.create_kafka_topic(&dead_letters, 1)?;
+        for (_, kafka_topic) in &names {
+            admin.create_kafka_topic(kafka_topic, OUTPUT_PARTITIONS)?;
+        }
+        let kafka_topic = |name: &str| names.iter().find(|(known, _)| *known == name).map_or("", |(_, topic)| topic);
+        let spec = ServiceSpec::new(&cluster, &topics_yaml(&ingest, &dead_letters, &kafka_topic));
+        Ok(Self {
+            spec: with_settings(spec.application_id(&unique("chaos")), options),
+            destinations: names.iter().map(|(_, topic)| (topic.clone(), OUTPUT_PARTITIONS)).collect(),
+            cluster,
+            ingest,
+            dead_letters,
+            seed,
+        })
+    }
+
+    pub(super) fn ingest_partitions(&self) -> usize {
+        INGEST_PARTITIONS
+    }
+
+    /// Destinations and dead letters.
+    pub(super) fn outputs(&self) -> BTreeMap<String, usize> {
+        let mut outputs = self.destinations.clone();
+        outputs.insert(self.dead_letters.clone(), 1);
+        outputs
+    }
+
+    /// What is published and what has to come of it.
+    pub(super) fn numbered(&self) -> Numbered {
+        Numbered {
+            workload: Workload {
+                seed: self.seed,
+                events: 0,
+                patients: 2_000,
+                organizations: &["Organization/a", "Organization/b", "Organization/x"],
+                padding: 150,
+            },
+            rules: self.rules(),
+            ingest: self.ingest.clone(),
+            dead_letters: self.dead_letters.clone(),
+        }
+    }
+
+    /// What `topics.yaml` says, said by other means.
+    fn rules(&self) -> Vec<Rule> {
+        let rule = |destination: &'static str, topic, content, key, gets| Rule {
+            destination,
+            kafka_topic: self.kafka_topic(destination).to_owned(),
+            topic,
+            content,
+            key,
+            gets,
+        };
+        vec![
+            rule("results", RESULTS, Content::FullResource, |facts: &Facts| Some(facts.patient.clone()), is_result),
+            rule("audit", RESULTS, Content::Empty, |_| None, is_result),
+            rule("ids", RESULTS, Content::IdOnly, |facts| Some(facts.focus()), is_result),
+            rule("forms", FORMS, Content::FullResource, |facts| Some(facts.patient.clone()), is_form),
+        ]
+    }
+
+    fn kafka_topic(&self, destination: &str) -> &str {
+        let is_named = |name: &&String| name.rsplit_once('-').is_some_and(|(asked, _)| asked == destination);
+        self.destinations.keys().find(is_named).map_or("", String::as_str)
+    }
+}
+
+fn is_result(facts: &Facts) -> bool {
+    let is_valid = facts.resource_type == "Observation" && ["final", "amended"].contains(&facts.status);
+    let is_over = facts.resource_type == "Encounter" && facts.interaction == "update" && facts.status == "finished";
+    is_valid || is_over
+}
+
+fn is_form(facts: &Facts) -> bool {
+    facts.resource_type == "QuestionnaireResponse"
+        && facts.interaction != "delete"
+        && ["completed", "amended"].contains(&facts.status)
+        && facts.organization.is_some_and(|organization| organization != "Organization/x")
+}
+
+fn topics_yaml<'a>(ingest: &str, dead_letters: &str, kafka_topic: &impl Fn(&str) -> &'a str) -> String {
+    format!(
+        "fhirBaseUrl: http://aidbox-server/fhir
+ingest:
+  - kafkaTopic: {ingest}
+    format: change
+    startFrom: earliest
+deadLetter: {{ kafkaTopic: {dead_letters} }}
+organizations:
+  hierarchy: {{ Organization/b: Organization/a }}
+topics:
+  - url: {FORMS}
+    status: active
+    organization: Organization/a
+    trigger:
+      - resource: QuestionnaireResponse
+        supportedInteraction: [create, update]
+        fhirPathCriteria: status = 'completed' or status = 'amended'
+  - url: {RESULTS}
+    status: active
+    trigger:
+      - resource: Observation
+        fhirPathCriteria: status = 'final' or status = 'amended'
+      - resource: Encounter
+        supportedInteraction: [update]
+        fhirPathCriteria: status = 'finished'
+destinations:
+  - {{ id: results, topic: {RESULTS}, kafkaTopic: {results}, key: patient }}
+  - {{ id: audit, topic: {RESULTS}, kafkaTopic: {audit}, content: empty }}
+  - {{ id: ids, topic: {RESULTS}, kafkaTopic: {ids}, content: id-only, key: resource }}
+  - {{ id: forms, topic: {FORMS}, kafkaTopic: {forms} }}
+",
+        results = kafka_topic("results"),
+        audit = kafka_topic("audit"),
+        ids = kafka_topic("ids"),
+        forms = kafka_topic("forms"),
+    )
+}
+
+fn with_settings(spec: ServiceSpec, options: &Options) -> ServiceSpec {
+    let millis = |time: Duration| time.as_millis().to_string();
+    spec.setting("TASKS", &options.tasks.to_string())
+        .setting("SESSION_TIMEOUT_MS", &millis(SESSION_TIMEOUT))
+        .setting("TRANSACTION_TIMEOUT_MS", &millis(TRANSACTION_TIMEOUT))
+        .setting("KAFKA__CONSUMER__MAX_POLL_INTERVAL_MS", &millis(SESSION_TIMEOUT))
+        // Few and larger transactions: all brokers and instances share two cores.
+        .setting("BATCH__LINGER_MS", "40")
+        .setting("BATCH__MAX_RECORDS", "400")
+        // Everything is kept until the end.
+        .setting("KAFKA__PRODUCER__COMPRESSION_TYPE", "lz4")
+}
+
+fn cluster_options(nodes: usize, for_long: bool) -> ClusterOptions {
+    let base = if nodes == 1 { ClusterOptions::default() } else { ClusterOptions::three_nodes() };
+    let millis = |time: Duration| time.as_millis().to_string();
+    ClusterOptions { heap_mb: 512, short_lived: !for_long, ..base }
+        .with("transaction.abort.timed.out.transaction.cleanup.interval.ms", &millis(TRANSACTION_SCAN))
+        .with("broker.session.timeout.ms", &millis(BROKER_SESSION_TIMEOUT))
+        .with("broker.heartbeat.interval.ms", "500")
+        // What was ended in order is given back soon after the restart.
+        .with("leader.imbalance.check.interval.seconds", "10")
+}

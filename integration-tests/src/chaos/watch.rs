@@ -1,0 +1,136 @@
+//! The reader: reads the ingest and everything that comes out with `read_committed`, and has it judged at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use super::flow::Flow;
+use super::stage::Stage;
+use crate::kafka::{Follower, Isolation, KafkaCluster, Position, ReadRecord, read};
+use crate::oracle::stream::{Stream, origin};
+
+/// What the reader tells while it reads.
+pub(super) struct Shared {
+    stop: AtomicBool,
+    /// Committed events seen in the ingest.
+    pub(super) events: AtomicUsize,
+    /// Outputs seen.
+    pub(super) outputs: AtomicUsize,
+    /// Findings so far.
+    pub(super) found: AtomicUsize,
+    /// Records of transactions that a kill left open: no `read_committed` reader may ever see them.
+    witnesses: Mutex<BTreeSet<Position>>,
+    /// Those of them that were seen: their transactions were committed after all.
+    refuted: Mutex<BTreeSet<Position>>,
+    pub(super) flow: Flow,
+}
+
+impl Shared {
+    pub(super) fn add_witness(&self, position: Position) {
+        self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).insert(position);
+    }
+
+    pub(super) fn is_refuted(&self, position: &Position) -> bool {
+        self.refuted.lock().unwrap_or_else(PoisonError::into_inner).contains(position)
+    }
+}
+
+/// The reader of a run, on a thread of its own.
+pub(super) struct Watch {
+    pub(super) shared: Arc<Shared>,
+    thread: JoinHandle<anyhow::Result<Reader>>,
+}
+
+/// What was read, and up to where.
+pub(super) struct Reader {
+    ingest: String,
+    follower: Follower,
+    stream: Stream,
+    shared: Arc<Shared>,
+}
+
+impl Watch {
+    pub(super) fn start(stage: &Stage) -> anyhow::Result<Self> {
+        let outputs = stage.outputs();
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            events: AtomicUsize::new(0),
+            outputs: AtomicUsize::new(0),
+            found: AtomicUsize::new(0),
+            witnesses: Mutex::default(),
+            refuted: Mutex::default(),
+            flow: Flow::new(stage.ingest_partitions(), &stage.destinations),
+        });
+        let mut all = outputs.clone();
+        all.insert(stage.ingest.clone(), stage.ingest_partitions());
+        let mut reader = Reader {
+            ingest: stage.ingest.clone(),
+            follower: Follower::new(&stage.cluster, &all, Isolation::ReadCommitted)?,
+            stream: Stream::new(stage.numbered(), stage.ingest_partitions(), outputs),
+            shared: Arc::clone(&shared),
+        };
+        let thread = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            reader.follow()?;
+            Ok(reader)
+        })?;
+        Ok(Self { shared, thread })
+    }
+
+    /// Ends the reader and reads what is left, up to the end.
+    ///
+    /// # Errors
+    /// When the reader had failed, or the ends are not reached.
+    pub(super) fn finish(self, cluster: &KafkaCluster, kafka_topics: &[&String]) -> anyhow::Result<Stream> {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        let mut reader = match self.thread.join() {
+            Ok(result) => result?,
+            Err(_) => anyhow::bail!("the reader panicked"),
+        };
+        let nowhere = BTreeMap::new();
+        for kafka_topic in kafka_topics {
+            let from = reader.follower.next().get(*kafka_topic).unwrap_or(&nowhere);
+            let within = Duration::from_secs(60);
+            let rest = read::to_end_from(cluster, kafka_topic, Isolation::ReadCommitted, from, within)
+                .context("what is left was not read")?;
+            rest.into_iter().for_each(|record| reader.take(record, Instant::now()));
+        }
+        Ok(reader.stream)
+    }
+}
+
+impl Reader {
+    fn follow(&mut self) -> anyhow::Result<()> {
+        while !self.shared.stop.load(Ordering::SeqCst) {
+            if let Some(record) = self.follower.poll(Duration::from_millis(50))? {
+                self.take(record, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: ReadRecord, at: Instant) {
+        if record.position.kafka_topic == self.ingest {
+            self.shared.events.fetch_add(1, Ordering::Relaxed);
+            self.stream.ingest(&record);
+        } else {
+            self.shared.outputs.fetch_add(1, Ordering::Relaxed);
+            if let Some(origin) = origin(&record) {
+                let Position { kafka_topic, partition, .. } = &record.position;
+                self.shared.flow.saw(origin, kafka_topic, *partition, at);
+            }
+            self.look_for_witness(&record.position);
+            self.stream.output(record);
+        }
+        self.shared.found.store(self.stream.found(), Ordering::Relaxed);
+    }
+
+    fn look_for_witness(&self, position: &Position) {
+        if self.shared.witnesses.lock().unwrap_or_else(PoisonError::into_inner).contains(position) {
+            self.shared.refuted.lock().unwrap_or_else(PoisonError::into_inner).insert(position.clone());
+        }
+    }
+}

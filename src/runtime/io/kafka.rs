@@ -1,0 +1,210 @@
+//! The real thing: librdkafka's clients, as `crate::kafka` makes them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::{GroupMember, InputRecord, TaskIo};
+use crate::domain::output::OutputRecord;
+use crate::domain::plan::Plan;
+use crate::domain::source::{SourceHeader, SourceRecord};
+use crate::kafka::consumer::{FetchPosition, GroupEvent, TaskConsumer};
+use crate::kafka::errors::Cause;
+use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, NewProducer, OpenTransaction};
+use crate::kafka::start_positions::{self, Positions};
+
+/// A task's clients.
+pub struct KafkaIo<'c> {
+    consumer: &'c TaskConsumer,
+    producer: ClientConfig,
+}
+
+impl<'c> KafkaIo<'c> {
+    /// With this member of the group, and producers with these options.
+    #[must_use]
+    pub fn new(consumer: &'c TaskConsumer, producer: ClientConfig) -> Self {
+        Self { consumer, producer }
+    }
+}
+
+impl TaskIo for KafkaIo<'_> {
+    type Member = TaskConsumer;
+    type Generation = ConsumerGroupMetadata;
+    type New = NewProducer;
+    type Idle = IdleProducer;
+    type Open = OpenTransaction;
+
+    fn member(&self) -> &TaskConsumer {
+        self.consumer
+    }
+
+    fn new_producer(&self) -> Result<NewProducer, KafkaError> {
+        NewProducer::new(&self.producer)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+impl InputRecord for BorrowedMessage<'_> {
+    fn timestamp_ms(&self) -> Option<i64> {
+        self.timestamp().to_millis()
+    }
+
+    fn with_source<R>(&self, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
+        let mut headers = Vec::new();
+        if let Some(borrowed) = self.headers() {
+            headers.reserve(borrowed.count());
+            for index in 0..borrowed.count() {
+                // The client library panics on a header name that is not UTF-8. Such a name is none that is looked for
+                // or passed on, so that leaving it out changes nothing.
+                let header = catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index)));
+                if let Ok(Some(header)) = header {
+                    headers.push(SourceHeader { name: header.key, value: header.value });
+                }
+            }
+        }
+        read(&SourceRecord {
+            kafka_topic: self.topic(),
+            partition: self.partition(),
+            offset: self.offset(),
+            timestamp_ms: self.timestamp().to_millis(),
+            key: self.key(),
+            value: self.payload(),
+            headers,
+        })
+    }
+}
+
+impl GroupMember for TaskConsumer {
+    type Record<'m> = BorrowedMessage<'m>;
+    type Generation = ConsumerGroupMetadata;
+
+    fn subscribe(&self, kafka_topics: &[&str]) -> KafkaResult<()> {
+        self.subscribe(kafka_topics)
+    }
+
+    fn unsubscribe(&self) {
+        self.unsubscribe();
+    }
+
+    fn poll(&self, timeout: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        self.poll(timeout)
+    }
+
+    fn next_event(&self) -> Option<GroupEvent> {
+        self.next_event()
+    }
+
+    fn take_positions(&self) -> Option<Vec<FetchPosition>> {
+        self.take_positions()
+    }
+
+    fn start_positions(&self, assigned: &TopicPartitionList, plan: &Plan) -> KafkaResult<Positions> {
+        start_positions::of_assigned(self, assigned, plan)
+    }
+
+    fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.assign(partitions)
+    }
+
+    fn release(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.release(partitions)
+    }
+
+    fn assignment_lost(&self) -> bool {
+        self.assignment_lost()
+    }
+
+    fn generation(&self) -> Option<ConsumerGroupMetadata> {
+        self.group_metadata()
+    }
+
+    fn assignment(&self) -> TopicPartitionList {
+        self.assignment()
+    }
+
+    fn pause(&self) {
+        self.pause();
+    }
+
+    fn resume(&self) -> KafkaResult<()> {
+        self.resume()
+    }
+
+    fn committed(&self, partitions: TopicPartitionList, timeout: Duration) -> KafkaResult<TopicPartitionList> {
+        self.committed(partitions, timeout)
+    }
+
+    fn watermarks(&self, kafka_topic: &str, partition: i32, timeout: Duration) -> KafkaResult<(i64, i64)> {
+        self.watermarks(kafka_topic, partition, timeout)
+    }
+}
+
+impl super::NewProducer for NewProducer {
+    type Idle = IdleProducer;
+
+    fn initialise(self, timeout: Duration) -> Result<IdleProducer, (Option<Self>, Cause)> {
+        self.initialise(timeout)
+    }
+}
+
+impl super::IdleProducer for IdleProducer {
+    type Open = OpenTransaction;
+
+    fn begin(self) -> Result<OpenTransaction, Cause> {
+        self.begin()
+    }
+}
+
+impl super::OpenTransaction for OpenTransaction {
+    type Idle = IdleProducer;
+    type Generation = ConsumerGroupMetadata;
+
+    fn begun(&self) -> Instant {
+        self.begun()
+    }
+
+    fn send(&mut self, output: &OutputRecord<'_>, deadline: Instant) -> Result<(), Cause> {
+        self.send(output, deadline)
+    }
+
+    fn serve(&self) {
+        self.serve();
+    }
+
+    fn deliver(&self, deadline: Instant) -> Result<(), Vec<DeliveryFailure>> {
+        self.deliver(deadline)
+    }
+
+    fn failures(&self) -> Vec<DeliveryFailure> {
+        self.failures()
+    }
+
+    fn send_offsets(
+        self,
+        offsets: &TopicPartitionList,
+        generation: &ConsumerGroupMetadata,
+        deadline: Instant,
+    ) -> Result<Self, CommitFailure<Self>> {
+        self.send_offsets(offsets, generation, deadline)
+    }
+
+    fn commit(self, deadline: Instant) -> Result<IdleProducer, CommitFailure<Self>> {
+        self.commit(deadline)
+    }
+
+    fn abort(self, deadline: Instant) -> Result<IdleProducer, Cause> {
+        self.abort(deadline)
+    }
+}

@@ -1,0 +1,224 @@
+//! The records of the scripted ingest Kafka topic, and what has to come of each: the real pipeline says it.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::config::environment::Environment;
+use crate::config::settings::Settings;
+use crate::config::topics;
+use crate::domain::fhirpath::FhirPath;
+use crate::domain::limits::Limits;
+use crate::domain::output::{DeadLetterClass, OutputKind, OutputRecord};
+use crate::domain::pipeline::Pipeline;
+use crate::domain::plan::{DestinationIndex, Plan};
+use crate::domain::refusals::Refusals;
+use crate::domain::source::SourceRecord;
+use crate::domain::tally::Tally;
+
+pub(crate) const INGEST: &str = "changes";
+pub(crate) const PARTITIONS: i32 = 3;
+const RECORDS: i64 = 14;
+
+/// An output as it lies in its Kafka topic; two are the same when every byte is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub partition: i32,
+    pub offset: i64,
+    pub kafka_topic: String,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Sent {
+    pub(crate) fn of(output: &OutputRecord<'_>) -> Self {
+        let headers: Vec<(String, Option<Vec<u8>>)> = output
+            .headers
+            .iter()
+            .map(|header| (header.name.clone().into_owned(), header.value.clone().map(Into::into)))
+            .collect();
+        let source = headers.iter().find(|(name, _)| name == "fhir-source" || name == "fhir-dead-letter-source");
+        let source = source.and_then(|(_, value)| value.clone()).expect("every output names its source");
+        let source = String::from_utf8(source).expect("a position");
+        let mut parts = source.split(':').skip(1).map(|part| part.parse().expect("a number"));
+        let (partition, offset): (i64, i64) = (parts.next().expect("two"), parts.next().expect("two"));
+        Self {
+            partition: i32::try_from(partition).expect("small"),
+            offset,
+            kafka_topic: output.kafka_topic.to_owned(),
+            key: output.key.clone().map(Into::into),
+            value: output.value.as_ref().map(|value| value.as_bytes().to_vec()),
+            headers,
+        }
+    }
+}
+
+/// What is unusual about the destinations of a run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Destinations {
+    /// The notification of this record (its partition and number) is refused for good by its first destination.
+    pub guilty: Vec<(i32, usize)>,
+    /// `onDestinationError: dead-letter`.
+    pub dead_letters_instead: bool,
+    /// This Kafka topic takes nothing for so many seconds from the start.
+    pub gone: Option<(&'static str, u64)>,
+}
+
+pub(crate) const KAFKA_TOPICS: [&str; 3] = ["all", "results", "dead-letters"];
+
+/// One record, and the outputs that may come of it: exactly one of these lists.
+#[derive(Debug)]
+pub(crate) struct LoggedRecord {
+    pub offset: i64,
+    pub value: String,
+    pub refused: Option<String>,
+    pub outcomes: Vec<Vec<Sent>>,
+}
+
+/// The whole ingest Kafka topic.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    pub plan: Arc<Plan>,
+    pub partitions: Vec<Vec<LoggedRecord>>,
+}
+
+impl Ingest {
+    pub(crate) fn new(destinations: &Destinations) -> Self {
+        let plan = plan(destinations.dead_letters_instead);
+        let mut pipeline = Pipeline::new(Arc::clone(&plan), limits());
+        let partitions = (0..PARTITIONS)
+            .map(|partition| {
+                let record = |number: usize| logged(&plan, &mut pipeline, destinations, partition, number);
+                (0..usize::try_from(RECORDS).expect("small")).map(record).collect()
+            })
+            .collect();
+        Self { plan, partitions }
+    }
+
+    pub(crate) fn partition(&self, partition: i32) -> &[LoggedRecord] {
+        &self.partitions[usize::try_from(partition).expect("a partition")]
+    }
+
+    /// Where a reader stands that has read all.
+    pub(crate) fn end(&self, partition: i32) -> i64 {
+        self.partition(partition).last().map_or(0, |record| record.offset + 1)
+    }
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits { max_message_bytes: 1_000_000, by_kafka_topic: std::collections::HashMap::new() }
+}
+
+fn logged(
+    plan: &Plan,
+    pipeline: &mut Pipeline,
+    destinations: &Destinations,
+    partition: i32,
+    number: usize,
+) -> LoggedRecord {
+    // Between the records stand the marks of the publisher's transactions: offsets have gaps.
+    let offset = i64::try_from(number + number / 3).expect("small");
+    let value = value(partition, number);
+    let mut run = |refusals: &Refusals| outputs(plan, pipeline, partition, offset, &value, refusals);
+    let usual = run(&Refusals::NONE);
+    let first = usual.iter().find_map(|(kind, sent)| match kind {
+        OutputKind::Notification(_) => Some((*kind, sent.kafka_topic.clone())),
+        OutputKind::DeadLetter(_) => None,
+    });
+    let is_guilty = destinations.guilty.contains(&(partition, number));
+    let guilty = first.filter(|_| is_guilty);
+    let mut refusals = Refusals::NONE;
+    if let Some((kind, _)) = &guilty {
+        refusals.add(*kind, 0, DeadLetterClass::TooLarge);
+    }
+    let mut outcomes = vec![run(&refusals)];
+    if let (true, Some((gone, _))) = (destinations.dead_letters_instead, destinations.gone) {
+        let gone = plan.destinations.iter().position(|destination| destination.kafka_topic == gone);
+        if let Some(gone) = gone {
+            refusals.add_destination(DestinationIndex(gone));
+            outcomes.push(run(&refusals));
+            // A guilty notification to the same Kafka topic is not found guilty while that takes nothing.
+            let mut refusals = Refusals::NONE;
+            refusals.add_destination(DestinationIndex(gone));
+            if guilty.as_ref().is_some_and(|(_, kafka_topic)| *kafka_topic == plan.destinations[gone].kafka_topic) {
+                outcomes.push(run(&refusals));
+            }
+        }
+    }
+    LoggedRecord {
+        offset,
+        value,
+        refused: guilty.map(|(_, kafka_topic)| kafka_topic),
+        outcomes: outcomes.into_iter().map(|list| list.into_iter().map(|(_, sent)| sent).collect()).collect(),
+    }
+}
+
+fn outputs(
+    plan: &Plan,
+    pipeline: &mut Pipeline,
+    partition: i32,
+    offset: i64,
+    value: &str,
+    refusals: &Refusals,
+) -> Vec<(OutputKind, Sent)> {
+    let record = source(partition, offset, value);
+    let mut sent = Vec::new();
+    let mut take = |output: OutputRecord<'_>| {
+        sent.push((output.kind, Sent::of(&output)));
+        Ok::<(), std::convert::Infallible>(())
+    };
+    pipeline.process(&record, refusals, &mut Tally::new(plan), &mut take).expect("the plan never stops");
+    sent
+}
+
+pub(crate) fn source(partition: i32, offset: i64, value: &str) -> SourceRecord<'_> {
+    SourceRecord {
+        kafka_topic: INGEST,
+        partition,
+        offset,
+        timestamp_ms: Some(1_000 + offset),
+        key: Some(b"key"),
+        value: Some(value.as_bytes()),
+        headers: Vec::new(),
+    }
+}
+
+/// Two outputs, one, none, and what no codec can read.
+fn value(partition: i32, number: usize) -> String {
+    let resource = match (number + usize::try_from(partition).expect("small")) % 5 {
+        0 => r#"{"resourceType":"Observation","id":"o","status":"final"}"#,
+        1 => r#"{"resourceType":"Observation","id":"o","status":"preliminary"}"#,
+        2 => r#"{"resourceType":"Patient","id":"p"}"#,
+        3 => r#"{"resourceType":"Encounter","id":"e","status":"finished"}"#,
+        _ => return "no JSON".to_owned(),
+    };
+    format!(r#"{{"interaction":"update","resource":{resource}}}"#)
+}
+
+fn plan(dead_letters_instead: bool) -> Arc<Plan> {
+    static PLANS: [OnceLock<Arc<Plan>>; 2] = [OnceLock::new(), OnceLock::new()];
+    Arc::clone(PLANS[usize::from(dead_letters_instead)].get_or_init(|| {
+        let on_error = if dead_letters_instead { "dead-letter" } else { "block" };
+        let text = format!("{TOPICS}onDestinationError: {on_error}\n");
+        let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a temporary file");
+        std::fs::write(file.path(), text).expect("written");
+        let fhirpath = Arc::new(FhirPath::new());
+        let (loaded, _) = topics::load(file.path(), &Settings::default(), &Environment::default(), &fhirpath);
+        Arc::new(loaded.expect("a plan").plan)
+    }))
+}
+
+const TOPICS: &str = "
+fhirBaseUrl: http://fhir.example.org/fhir
+ingest: [{ kafkaTopic: changes, format: change }]
+deadLetter: { kafkaTopic: dead-letters }
+topics:
+  - url: http://example.org/topic/results
+    status: active
+    trigger: [{ resource: Observation, fhirPathCriteria: status = 'final' }]
+  - url: http://example.org/topic/all
+    status: active
+    trigger: [{ resource: Observation }, { resource: Encounter }]
+destinations:
+  - { id: results, topic: 'http://example.org/topic/results', kafkaTopic: results }
+  - { id: all, topic: 'http://example.org/topic/all', kafkaTopic: all }
+";

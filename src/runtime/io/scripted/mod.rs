@@ -1,0 +1,94 @@
+//! A task's I/O by script: every call can fail in each of its ways, the group can move on at every poll, and the process
+//! can die before and after every call.
+//!
+//! It is no mock of Kafka's guarantees: those are tested on a real Kafka. Here the question is what the task's loop does
+//! with any answer, in any order; [`cluster::Cluster`] keeps just the rules that make the answers possible ones.
+
+pub(crate) mod cluster;
+pub(crate) mod ingest;
+mod member;
+mod producer;
+pub(crate) mod script;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::KafkaError;
+
+use self::cluster::Cluster;
+use self::member::ScriptedMember;
+use self::producer::{Idle, New, Open};
+use self::script::{Call, Fault};
+use super::TaskIo;
+
+/// The end of a process by script: thrown, never printed.
+#[derive(Debug)]
+pub(crate) struct Crash;
+
+/// The cluster, as task and test share it.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub cluster: Rc<RefCell<Cluster>>,
+    /// Handles of open transactions that the task holds.
+    pub open_transactions: Rc<Cell<usize>>,
+}
+
+impl World {
+    pub(crate) fn new(cluster: Cluster) -> Self {
+        Self { cluster: Rc::new(RefCell::new(cluster)), open_transactions: Rc::default() }
+    }
+
+    /// One call into the cluster; `act` is told in which way it has to fail, if it has to.
+    fn call<R>(&self, call: Call, act: impl FnOnce(&mut Cluster, Option<u8>) -> R) -> R {
+        let fault = self.cluster.borrow_mut().script.draw(call);
+        let way = match fault {
+            Some(Fault::CrashBefore) => std::panic::resume_unwind(Box::new(Crash)),
+            Some(Fault::Fails(way)) => Some(way),
+            Some(Fault::CrashAfter) | None => None,
+        };
+        let answer = act(&mut self.cluster.borrow_mut(), way);
+        if fault == Some(Fault::CrashAfter) {
+            std::panic::resume_unwind(Box::new(Crash));
+        }
+        answer
+    }
+}
+
+/// The I/O of one process.
+pub(crate) struct ScriptedIo {
+    world: World,
+    member: ScriptedMember,
+    transactional_id: String,
+}
+
+impl ScriptedIo {
+    pub(crate) fn new(world: &World, transactional_id: String) -> Self {
+        let world = world.clone();
+        Self { member: ScriptedMember(world.clone()), world, transactional_id }
+    }
+}
+
+impl TaskIo for ScriptedIo {
+    type Member = ScriptedMember;
+    type Generation = u64;
+    type New = New;
+    type Idle = Idle;
+    type Open = Open;
+
+    fn member(&self) -> &ScriptedMember {
+        &self.member
+    }
+
+    fn new_producer(&self) -> Result<New, KafkaError> {
+        Ok(New { world: self.world.clone(), id: self.transactional_id.clone() })
+    }
+
+    fn now(&self) -> Instant {
+        self.world.cluster.borrow().now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.world.cluster.borrow_mut().pass(time);
+    }
+}
