@@ -331,8 +331,8 @@ fn mistakes_are_reported_at_their_place() {
         "contained.repeatAll($this).exists()",
         "(1 | 2).aggregate($total & $total, 'a') = 'a'",
         "status.matches('(final')",
-    "status.matches('(\\\\w{99} ){99}')",
-    "extension.sort(%resource.extension).exists()",
+        "status.matches('(\\\\w{99} ){99}')",
+        "extension.sort(%resource.extension).exists()",
     ]));
 }
 
