@@ -41,8 +41,12 @@ const SLICE: Duration = Duration::from_millis(100);
 /// that much with every commit.
 const DELIVERY_POLL: Duration = Duration::from_millis(1);
 
+/// How long the group's coordinator has to take the offsets. One that does not is away, and a new producer finds its
+/// successor sooner than the call that waits for the old one.
+const OFFSETS_TIME: Duration = Duration::from_secs(3);
+
 /// How long after its deadline a call is still waited for before it is taken for one that never returns.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The client underneath.
 type Client = BaseProducer<DeliveryContext>;
@@ -326,6 +330,7 @@ impl OpenTransaction {
         group: &Arc<ConsumerGroupMetadata>,
         deadline: Instant,
     ) -> Result<Self, CommitFailure> {
+        let deadline = deadline.min(Instant::now() + OFFSETS_TIME);
         loop {
             match bounded_send_offsets(&self.client, offsets, group, remaining(deadline)) {
                 Some(Ok(())) => return Ok(self),
