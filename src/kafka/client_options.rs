@@ -38,6 +38,9 @@ pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("queued.max.messages.kbytes", "8192");
     // No single answer of a broker may hold more than half of that (the default is 50 MiB).
     config.set("fetch.max.bytes", "4194304");
+    // But a single record is taken whatever its size: over the client's default of 100 MB it would be asked for without
+    // end, and its partition would stand still. What a record may be is for its Kafka topic to say.
+    config.set("receive.message.max.bytes", i32::MAX.to_string());
     // A full queue is looked at again soon: the default of 1 s leaves a task that has caught up with its queue idle.
     config.set("fetch.queue.backoff.ms", "10");
     // A damaged record is an error here, not a wrong result later; Java clients check it too.

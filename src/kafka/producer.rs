@@ -41,11 +41,11 @@ const SLICE: Duration = Duration::from_millis(100);
 /// that much with every commit.
 const DELIVERY_POLL: Duration = Duration::from_millis(1);
 
-/// How long the group's coordinator has to take the offsets. One that does not is away, and a new producer finds its
-/// successor sooner than the call that waits for the old one.
-const OFFSETS_TIME: Duration = Duration::from_secs(3);
+/// How long one call that hands the offsets over may take: it takes milliseconds, and a second or two while the group's
+/// coordinator moves.
+const OFFSETS_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long after its deadline a call is still waited for before it is taken for one that never returns.
+/// How long after its time-out a call is still waited for before it is taken for one that never returns.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The client underneath.
@@ -194,6 +194,7 @@ impl NewProducer {
         match self.client.init_transactions(timeout) {
             Ok(()) => Ok(IdleProducer { client: self.client, connection_lost: false }),
             Err(error) => {
+                serve_all(&self.client);
                 let cause = Cause::of_transaction(&error);
                 let again = (cause.consequence == Consequence::Retry).then_some(self);
                 Err((again, cause))
@@ -203,6 +204,11 @@ impl NewProducer {
 }
 
 impl IdleProducer {
+    /// Serves what waits in the client's queue: its log grows there while nobody asks.
+    pub fn serve(&self) {
+        serve_all(&self.client);
+    }
+
     /// Opens a transaction. Local: no broker is asked.
     ///
     /// # Errors
@@ -330,9 +336,8 @@ impl OpenTransaction {
         group: &Arc<ConsumerGroupMetadata>,
         deadline: Instant,
     ) -> Result<Self, CommitFailure> {
-        let deadline = deadline.min(Instant::now() + OFFSETS_TIME);
         loop {
-            match bounded_send_offsets(&self.client, offsets, group, remaining(deadline)) {
+            match bounded_send_offsets(&self.client, offsets, group, remaining(deadline).min(OFFSETS_PATIENCE)) {
                 Some(Ok(())) => return Ok(self),
                 // The client has not asked for the end of the transaction, and now it never will.
                 None => return Err(CommitFailure::ProducerBroken(Cause::new(Consequence::RebuildProducer, HANGS))),

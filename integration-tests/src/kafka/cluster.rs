@@ -253,6 +253,8 @@ impl KafkaCluster {
         config.set("bootstrap.servers", &self.bootstrap_servers);
         // Tests stop brokers: come back quickly instead of after up to ten seconds.
         config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "500");
+        // Records of 100 MB can be read.
+        config.set("receive.message.max.bytes", "2147483647");
         config
     }
 

@@ -117,7 +117,7 @@ impl Producer {
     fn make(cluster: &KafkaCluster, transactional_id: Option<&str>) -> anyhow::Result<Self> {
         let mut config = cluster.client();
         config.set("enable.idempotence", "true").set("acks", "all").set("partitioner", "murmur2_random");
-        config.set("message.max.bytes", "67108864").set("linger.ms", "1");
+        config.set("message.max.bytes", "104000000").set("linger.ms", "1");
         if let Some(id) = transactional_id {
             config.set("transactional.id", id);
         }

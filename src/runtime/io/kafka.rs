@@ -166,6 +166,10 @@ impl super::IdleProducer for IdleProducer {
     fn begin(self) -> Result<OpenTransaction, Cause> {
         self.begin()
     }
+
+    fn serve(&self) {
+        self.serve();
+    }
 }
 
 impl super::OpenTransaction for OpenTransaction {

@@ -1,0 +1,7 @@
+//! See the module of the same name in the library.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(
+    init: fhir_fanout_fuzz::let_panics_be_caught(),
+    |data: &[u8]| fhir_fanout_fuzz::pipeline::run(data)
+);
