@@ -45,12 +45,15 @@ pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("fetch.queue.backoff.ms", "10");
     // A damaged record is an error here, not a wrong result later; Java clients check it too.
     config.set("check.crcs", "true");
-    // Partitions move one by one, and the others go on.
-    config.set("partition.assignment.strategy", "cooperative-sticky");
+    let broker_keeps_group = settings.kafka.consumer_options().any(|option| option == ("group.protocol", "consumer"));
+    if !broker_keeps_group {
+        // Partitions move one by one, and the others go on.
+        config.set("partition.assignment.strategy", "cooperative-sticky");
+        // A rebalance is noticed with a heartbeat, and a cooperative one takes two of them.
+        config.set("heartbeat.interval.ms", (settings.session_timeout.as_millis() / 20).max(100).to_string());
+    }
     // Partitions that are added later are found within a minute, not five.
     config.set("topic.metadata.refresh.interval.ms", "60000");
-    // A rebalance is noticed with a heartbeat, and a cooperative one takes two of them.
-    config.set("heartbeat.interval.ms", (settings.session_timeout.as_millis() / 20).max(100).to_string());
     config.set("client.id", &identity.id);
     // The lag is read from the client's statistics.
     config.set("statistics.interval.ms", "1000");
@@ -68,7 +71,10 @@ pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("auto.offset.reset", "error");
     // A misspelt ingest Kafka topic is an error, not a new Kafka topic.
     config.set("allow.auto.create.topics", "false");
-    config.set("session.timeout.ms", settings.session_timeout.as_millis().to_string());
+    if !broker_keeps_group {
+        // With `group.protocol=consumer` the broker's own time holds (group.consumer.session.timeout.ms).
+        config.set("session.timeout.ms", settings.session_timeout.as_millis().to_string());
+    }
     if settings.static_membership {
         config.set("group.instance.id", &identity.id);
     }

@@ -19,14 +19,15 @@
 //! **Fails** with a [`Cause`] whose consequence says what to do.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
@@ -39,6 +40,16 @@ const SLICE: Duration = Duration::from_millis(100);
 /// How long one look for delivery reports takes: the client's own flush waits in slices of 100 ms, which would cost
 /// that much with every commit.
 const DELIVERY_POLL: Duration = Duration::from_millis(1);
+
+/// How long one call that hands the offsets over may take: it takes milliseconds, and a second or two while the group's
+/// coordinator moves.
+const OFFSETS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long after its time-out a call is still waited for before it is taken for one that never returns.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The client underneath.
+type Client = BaseProducer<DeliveryContext>;
 
 /// An output that the broker, or the client before it, refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,19 +146,19 @@ impl ProducerContext for DeliveryContext {
 
 /// A producer that has not yet taken over its transactional id.
 pub struct NewProducer {
-    client: BaseProducer<DeliveryContext>,
+    client: Arc<Client>,
 }
 
 /// A producer that owns its transactional id, with no transaction open.
 pub struct IdleProducer {
-    client: BaseProducer<DeliveryContext>,
+    client: Arc<Client>,
     /// Whether a request of the last transaction may still arrive somewhere.
     connection_lost: bool,
 }
 
 /// A producer with an open transaction.
 pub struct OpenTransaction {
-    client: BaseProducer<DeliveryContext>,
+    client: Arc<Client>,
     begun: Instant,
     outputs: usize,
     /// The first output for each Kafka topic.
@@ -172,7 +183,7 @@ impl NewProducer {
     pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
         let client = config.get("client.id").unwrap_or("fhir-fanout").to_owned();
         let context = DeliveryContext { client, ..DeliveryContext::default() };
-        config.create_with_context(context).map(|client| Self { client })
+        config.create_with_context(context).map(|client: Client| Self { client: Arc::new(client) })
     }
 
     /// Takes over the transactional id: fences its former owner and completes or aborts what that one left open.
@@ -183,6 +194,7 @@ impl NewProducer {
         match self.client.init_transactions(timeout) {
             Ok(()) => Ok(IdleProducer { client: self.client, connection_lost: false }),
             Err(error) => {
+                serve_all(&self.client);
                 let cause = Cause::of_transaction(&error);
                 let again = (cause.consequence == Consequence::Retry).then_some(self);
                 Err((again, cause))
@@ -192,6 +204,11 @@ impl NewProducer {
 }
 
 impl IdleProducer {
+    /// Serves what waits in the client's queue: its log grows there while nobody asks.
+    pub fn serve(&self) {
+        serve_all(&self.client);
+    }
+
     /// Opens a transaction. Local: no broker is asked.
     ///
     /// # Errors
@@ -316,13 +333,15 @@ impl OpenTransaction {
     pub fn send_offsets(
         self,
         offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        group: &Arc<ConsumerGroupMetadata>,
         deadline: Instant,
     ) -> Result<Self, CommitFailure> {
         loop {
-            match self.client.send_offsets_to_transaction(offsets, group, remaining(deadline)) {
-                Ok(()) => return Ok(self),
-                Err(error) => {
+            match bounded_send_offsets(&self.client, offsets, group, remaining(deadline).min(OFFSETS_PATIENCE)) {
+                Some(Ok(())) => return Ok(self),
+                // The client has not asked for the end of the transaction, and now it never will.
+                None => return Err(CommitFailure::ProducerBroken(Cause::new(Consequence::RebuildProducer, HANGS))),
+                Some(Err(error)) => {
                     let cause = fatal_or(&self.client, &error);
                     match cause.consequence {
                         Consequence::Retry if Instant::now() < deadline => self.client.poll(DELIVERY_POLL),
@@ -393,8 +412,50 @@ impl OpenTransaction {
     }
 }
 
+/// What is said about a call that does not return.
+const HANGS: &str = "the Kafka client does not come back from handing the offsets over (librdkafka #5456, #5511)";
+
+/// The client's call, given up some time after its own time-out: librdkafka 2.12 does not keep that one. When the broker
+/// that coordinates the group goes away during the call, it may not return before some other broker comes or goes.
+///
+/// The call runs on a thread of its own, which is left behind together with the client when no answer comes; whatever
+/// the client still sends then is refused, since its successor has taken over the transactional id.
+fn bounded_send_offsets(
+    client: &Arc<Client>,
+    offsets: &TopicPartitionList,
+    group: &Arc<ConsumerGroupMetadata>,
+    timeout: Duration,
+) -> Option<KafkaResult<()>> {
+    let (sender, answer) = mpsc::channel();
+    let call = {
+        let (client, offsets, group) = (Arc::clone(client), offsets.clone(), Arc::clone(group));
+        move || {
+            let result = client.send_offsets_to_transaction(&offsets, &group, timeout);
+            // Before the answer: whoever waits for it may rely on being the client's only owner.
+            drop(client);
+            // Nobody listens any more when it took too long.
+            let _ = sender.send(result);
+        }
+    };
+    if thread::Builder::new().name("send-offsets".to_owned()).spawn(call).is_err() {
+        return Some(client.send_offsets_to_transaction(offsets, group, timeout));
+    }
+    let answered = answer.recv_timeout(timeout + GRACE).ok();
+    if answered.is_none() {
+        LEFT_BEHIND.store(true, Ordering::Release);
+    }
+    answered
+}
+
+/// Whether a thread was left behind inside of the client: then the process must not end with exit handlers.
+pub fn threads_left_behind() -> bool {
+    LEFT_BEHIND.load(Ordering::Acquire)
+}
+
+static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
 /// Serves all that waits in the client's queue; a poll without waiting takes one thing at a time.
-fn serve_all(client: &BaseProducer<DeliveryContext>) {
+fn serve_all(client: &Client) {
     let served = || client.context().served.load(Ordering::Relaxed);
     let mut before = served();
     loop {
@@ -417,7 +478,7 @@ fn remaining(deadline: Instant) -> Duration {
 }
 
 /// The producer's own fatal error where it has one: the error of the call then only says that there is one.
-fn fatal_or(client: &BaseProducer<DeliveryContext>, error: &KafkaError) -> Cause {
+fn fatal_or(client: &Client, error: &KafkaError) -> Cause {
     match client.client().fatal_error() {
         Some((code, text)) => Cause::of_fatal(code, &text),
         None => Cause::of_transaction(error),

@@ -18,6 +18,7 @@ use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::{ForeignServers, StartProblem, StartReport, check_start};
 use crate::kafka::admin::{Admin, AdminError};
 use crate::kafka::client_options::ClientIdentity;
+use crate::kafka::producer;
 use crate::kafka::start_positions::{self, Unsettled};
 use crate::ops::status::Status;
 use crate::telemetry::{chain, occurrence};
@@ -95,7 +96,7 @@ pub fn run(
     let asking = keep_limits_true(limits, &settings, &plan, &stop);
     let how = wait_for_tasks(&ended, running, &settings, &stop)?;
     // It may be in the middle of a question, which is nothing to wait for.
-    let alone = asking.is_none_or(|asking| asking.is_finished());
+    let alone = asking.is_none_or(|asking| asking.is_finished()) && !producer::threads_left_behind();
     Ok(if alone { how } else { Ended::ThreadsLeftBehind })
 }
 

@@ -1,6 +1,7 @@
 //! The instances of the service: who runs, as whom, and the proof of what a kill interrupted.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub(super) struct Fleet {
     pub(super) slots: Vec<Slot>,
 }
 
+/// How long a task may be silent after outputs flow again.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 /// How often a moment with an open transaction is looked for.
 const MOMENTS: u64 = 60;
 
@@ -171,6 +174,30 @@ impl Fleet {
     fn is_there_uncommitted(&self, position: &Position) -> bool {
         let record = crate::kafka::follow::one(&self.cluster, position, Isolation::ReadUncommitted);
         record.is_ok_and(|record| origin(&record).is_some())
+    }
+
+    /// Instances that run and have a task that gives no sign of life.
+    pub(super) fn hanging(&mut self) -> Vec<String> {
+        let mut hanging = Vec::new();
+        for slot in &self.slots {
+            let Some(service) = &slot.service else { continue };
+            let is_alive = || service.get("/health/live").is_ok_and(|(status, _)| status == 200);
+            if wait::until("a sign of life", SIGN_OF_LIFE, is_alive).is_err() {
+                hanging.push(format!("{} ({})", slot.id, slot.identity.name()));
+            }
+        }
+        hanging
+    }
+
+    /// Keeps the stacks of all threads of all instances, where gdb is there.
+    pub(super) fn keep_stacks(&self) {
+        for slot in &self.slots {
+            let Some(service) = &slot.service else { continue };
+            let arguments = ["-batch", "-ex", "thread apply all backtrace 40", "-p", &service.id().to_string()];
+            if let Ok(output) = Command::new("gdb").args(arguments).stdin(Stdio::null()).output() {
+                let _ = std::fs::write(self.logs.join(format!("stacks-{}.txt", slot.id)), output.stdout);
+            }
+        }
     }
 
     /// Instances that have ended by themselves, with how.

@@ -15,7 +15,7 @@ use crate::kafka::coordinators;
 use crate::wait;
 
 /// Longer than this without outputs is no recovery but a standstill: the run ends there, with all logs.
-pub(super) const STANDSTILL: Duration = Duration::from_secs(120);
+pub(super) const STANDSTILL: Duration = Duration::from_secs(90);
 /// After kill -9 and an immediate restart of a static member.
 const STATIC_BOUND: Duration = Duration::from_secs(3);
 /// After SIGTERM.
@@ -54,6 +54,8 @@ impl Nemesis<'_> {
             self.fleet.start(slot)?;
             self.fleet.wait_ready(slot)?;
         }
+        let hanging = self.fleet.hanging();
+        anyhow::ensure!(hanging.is_empty(), "after {}: a task hangs in {}", entry.line(), hanging.join(", "));
         Ok(entry)
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Options {
     /// What the run needs to have had to count: events (25,000 a minute).
     #[arg(long)]
     pub(super) min_events: Option<usize>,
-    /// Only faults whose names contain this, for looking into one of them.
+    /// Only faults whose names contain one of these (separated by commas), for looking into them.
     #[arg(long)]
     pub(super) only: Option<String>,
     /// Keep the logs of all brokers and instances in any case.
@@ -118,7 +118,7 @@ impl Options {
             command += &format!(" --group-protocol {}", name(&|| self.group_protocol.to_possible_value()));
         }
         if let Some(only) = &self.only {
-            command += &format!(" --only {only}");
+            command += &format!(" --only {only:?}");
         }
         command
     }

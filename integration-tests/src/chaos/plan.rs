@@ -151,7 +151,7 @@ impl Plan {
     pub(super) fn next(&mut self) -> Option<Step> {
         for _ in 0..10_000 {
             let step = Step { quiet: self.millis(300, 2_000), fault: self.draw() };
-            if self.only.as_deref().is_none_or(|only| step.fault.name().contains(only)) {
+            if self.only.as_deref().is_none_or(|only| only.split(',').any(|part| step.fault.name().contains(part))) {
                 return Some(step);
             }
         }

@@ -79,6 +79,7 @@ fn on_stage(options: &Options, stage: &Stage, time: Duration, seed: u64, logs: &
     let mut entries = Vec::new();
     if let Err(error) = disturb(options, &mut nemesis, begin, time, seed, &mut entries) {
         say(&format!("    {error:#}"));
+        nemesis.fleet.keep_stacks();
         nemesis.problems.push(format!("{error:#}"));
     }
     let outcome = finish(stage, &mut nemesis, watch, publisher, entries, begin);

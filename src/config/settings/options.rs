@@ -62,11 +62,6 @@ static PROTECTED: &[Protected] = &[
         instead: "create Kafka topics with `fhir-fanout topics create`",
     },
     Protected {
-        names: &["partition.assignment.strategy", "group.protocol", "group.remote.assignor"],
-        why: "the tasks are written for the classic protocol with cooperative-sticky assignment",
-        instead: "leave it out",
-    },
-    Protected {
         names: &["enable.partition.eof", "delivery.report.only.error"],
         why: "the tasks rely on what it does",
         instead: "leave it out",

@@ -1,6 +1,7 @@
 //! The real thing: librdkafka's clients, as `crate::kafka` makes them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -34,7 +35,7 @@ impl<'c> KafkaIo<'c> {
 
 impl TaskIo for KafkaIo<'_> {
     type Member = TaskConsumer;
-    type Generation = ConsumerGroupMetadata;
+    type Generation = Arc<ConsumerGroupMetadata>;
     type New = NewProducer;
     type Idle = IdleProducer;
     type Open = OpenTransaction;
@@ -88,7 +89,7 @@ impl InputRecord for BorrowedMessage<'_> {
 
 impl GroupMember for TaskConsumer {
     type Record<'m> = BorrowedMessage<'m>;
-    type Generation = ConsumerGroupMetadata;
+    type Generation = Arc<ConsumerGroupMetadata>;
 
     fn subscribe(&self, kafka_topics: &[&str]) -> KafkaResult<()> {
         self.subscribe(kafka_topics)
@@ -126,8 +127,8 @@ impl GroupMember for TaskConsumer {
         self.assignment_lost()
     }
 
-    fn generation(&self) -> Option<ConsumerGroupMetadata> {
-        self.group_metadata()
+    fn generation(&self) -> Option<Arc<ConsumerGroupMetadata>> {
+        self.group_metadata().map(Arc::new)
     }
 
     fn assignment(&self) -> TopicPartitionList {
@@ -165,11 +166,15 @@ impl super::IdleProducer for IdleProducer {
     fn begin(self) -> Result<OpenTransaction, Cause> {
         self.begin()
     }
+
+    fn serve(&self) {
+        self.serve();
+    }
 }
 
 impl super::OpenTransaction for OpenTransaction {
     type Idle = IdleProducer;
-    type Generation = ConsumerGroupMetadata;
+    type Generation = Arc<ConsumerGroupMetadata>;
 
     fn begun(&self) -> Instant {
         self.begun()
@@ -194,7 +199,7 @@ impl super::OpenTransaction for OpenTransaction {
     fn send_offsets(
         self,
         offsets: &TopicPartitionList,
-        generation: &ConsumerGroupMetadata,
+        generation: &Arc<ConsumerGroupMetadata>,
         deadline: Instant,
     ) -> Result<Self, CommitFailure<Self>> {
         self.send_offsets(offsets, generation, deadline)

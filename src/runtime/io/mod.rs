@@ -160,6 +160,9 @@ pub trait IdleProducer: Sized {
     /// # Errors
     /// When the producer has meanwhile become unusable.
     fn begin(self) -> Result<Self::Open, Cause>;
+
+    /// Serves what the client has to say, so that nothing piles up while there is nothing to do.
+    fn serve(&self) {}
 }
 
 /// A producer with an open transaction.

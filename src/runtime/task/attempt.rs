@@ -141,9 +141,11 @@ impl<Io: TaskIo> Task<'_, Io> {
             offsets.advance(&position.kafka_topic, position.partition, position.next);
         }
         let begun = transaction.begun();
-        let deadline = self.io.now() + self.setup.settings.transaction_timeout;
+        let timeout = self.setup.settings.transaction_timeout;
+        // The broker ends the transaction when its time is over: offsets are of no use to it any more.
+        let (offsets_until, deadline) = (begun + timeout, self.io.now() + timeout);
         let committed = match offsets.to_list() {
-            Ok(list) => transaction.send_offsets(&list, &group, deadline).and_then(|open| open.commit(deadline)),
+            Ok(list) => transaction.send_offsets(&list, &group, offsets_until).and_then(|open| open.commit(deadline)),
             Err(error) => Err(CommitFailure::NotCommitted(transaction, Cause::of_transaction(&error))),
         };
         match committed {

@@ -29,7 +29,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::backlog::{Backlog, Positioned};
 use super::errors::FatalError;
 use super::io::kafka::KafkaIo;
-use super::io::{GroupMember, InputRecord, TaskIo};
+use super::io::{GroupMember, IdleProducer as _, InputRecord, TaskIo};
 use super::lag::{InHand, LagBoard};
 use super::ledger::{Ledger, Offsets};
 use super::limits::SharedLimits;
@@ -182,6 +182,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         self.member.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))?;
         while !self.stopping() {
             self.status().beat();
+            self.serve_producer();
             self.gather()?;
             if self.stopping() {
                 break;
@@ -258,6 +259,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         let until = self.io.now() + time;
         while !self.stopping() {
             self.status().beat();
+            self.serve_producer();
             let left = until.saturating_duration_since(self.io.now());
             if left.is_zero() {
                 break;
@@ -266,6 +268,12 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             self.poll(left.min(IDLE_POLL))?;
         }
         Ok(())
+    }
+
+    fn serve_producer(&self) {
+        if let Some(producer) = &self.producer {
+            producer.serve();
+        }
     }
 
     /// Fetches again after a rest.
