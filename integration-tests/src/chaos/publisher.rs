@@ -1,7 +1,8 @@
 //! Publishes numbered events at a steady rate: plainly, in committed and in aborted transactions that interleave, and
 //! sometimes as a publisher that is killed in mid-transaction.
 //!
-//! It stops for nothing: while brokers are away its client keeps what is due, and catches up later.
+//! Two threads, so that a transaction that waits for its coordinator does not stop the plain events: while brokers are
+//! away their client keeps what is due, and catches up later.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,7 @@ pub(super) struct Shared {
     stop: AtomicBool,
     /// Whether nothing is to be published for a moment, and whether nothing is.
     hold: AtomicBool,
-    held: AtomicBool,
+    held: [AtomicBool; 2],
     /// Asks for a kill, and for how long nobody takes the dead publisher's place.
     kill: Mutex<Option<Duration>>,
     fates: Mutex<Vec<Fate>>,
@@ -51,7 +52,7 @@ impl Shared {
     /// Publishes nothing until [`Self::release`]; on return no transaction of a publisher is open.
     pub(super) fn hold(&self) -> anyhow::Result<()> {
         self.hold.store(true, Ordering::SeqCst);
-        wait::until("the publisher to pause", END_WITHIN, || self.held.load(Ordering::SeqCst))
+        wait::until("the publishers to pause", END_WITHIN, || self.held.iter().all(|held| held.load(Ordering::SeqCst)))
     }
 
     /// Goes on.
@@ -87,7 +88,7 @@ impl Shared {
 /// The publishers of a run, on a thread of their own.
 pub(super) struct Publisher {
     pub(super) shared: Arc<Shared>,
-    thread: JoinHandle<anyhow::Result<()>>,
+    threads: [JoinHandle<anyhow::Result<()>>; 2],
 }
 
 impl Publisher {
@@ -96,36 +97,38 @@ impl Publisher {
             next: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             hold: AtomicBool::new(false),
-            held: AtomicBool::new(false),
+            held: [AtomicBool::new(false), AtomicBool::new(false)],
             kill: Mutex::default(),
             fates: Mutex::default(),
             killed: Mutex::default(),
         });
-        let mut work = Work {
-            cluster: Arc::clone(&stage.cluster),
-            numbered: stage.numbered(),
-            plain: client(&stage.cluster, None, &shared)?,
-            transactional: Vec::new(),
-            away_until: Instant::now(),
-            shared: Arc::clone(&shared),
-            random: ChaCha8Rng::seed_from_u64(seed ^ 0x7075_626c),
-        };
-        let thread = std::thread::Builder::new().name("publisher".to_owned()).spawn(move || work.run(rate))?;
-        Ok(Self { shared, thread })
+        let plain = Work::new(stage, &shared, seed, Role::Plain, rate - rate / 4)?;
+        let interleaved = Work::new(stage, &shared, seed, Role::Interleaved, rate / 4)?;
+        Ok(Self { shared, threads: [plain.start()?, interleaved.start()?] })
     }
 
     /// Publishes no more, and waits until everything has its fate.
     pub(super) fn stop(self) -> anyhow::Result<Vec<Fate>> {
         self.shared.stop.store(true, Ordering::SeqCst);
-        match self.thread.join() {
-            Ok(result) => result.context("the publisher failed")?,
-            Err(_) => anyhow::bail!("the publisher panicked"),
+        for thread in self.threads {
+            match thread.join() {
+                Ok(result) => result.context("a publisher failed")?,
+                Err(_) => anyhow::bail!("a publisher panicked"),
+            }
         }
         Ok(std::mem::take(&mut self.shared.fates()))
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Plain,
+    Interleaved,
+}
+
 struct Work {
+    role: Role,
+    rate: u32,
     cluster: Arc<KafkaCluster>,
     numbered: Numbered,
     plain: Client,
@@ -139,18 +142,41 @@ struct Work {
 type Client = BaseProducer<Acknowledgements>;
 
 impl Work {
-    fn run(&mut self, rate: u32) -> anyhow::Result<()> {
+    fn new(stage: &Stage, shared: &Arc<Shared>, seed: u64, role: Role, rate: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            role,
+            rate,
+            cluster: Arc::clone(&stage.cluster),
+            numbered: stage.numbered(),
+            plain: client(&stage.cluster, None, shared)?,
+            transactional: Vec::new(),
+            away_until: Instant::now(),
+            shared: Arc::clone(shared),
+            random: ChaCha8Rng::seed_from_u64(seed ^ 0x7075_626c),
+        })
+    }
+
+    fn start(mut self) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+        Ok(std::thread::Builder::new().name("publisher".to_owned()).spawn(move || self.run())?)
+    }
+
+    fn run(&mut self) -> anyhow::Result<()> {
         let begin = Instant::now();
+        let mut published = 0;
+        let tick = if self.role == Role::Plain { TICK } else { TICK * 4 };
         while !self.shared.stop.load(Ordering::SeqCst) {
             let hold = self.shared.hold.load(Ordering::SeqCst);
-            self.shared.held.store(hold, Ordering::SeqCst);
-            let due = (begin.elapsed().as_secs_f64() * f64::from(rate)) as u32;
-            let due = due.saturating_sub(self.shared.next()).min(MOST);
+            self.shared.held[self.role as usize].store(hold, Ordering::SeqCst);
+            let due = (begin.elapsed().as_secs_f64() * f64::from(self.rate)) as u32;
+            let due = due.saturating_sub(published).min(MOST);
             if self.plain.in_flight_count() as usize <= QUEUED && due > 0 && !hold {
-                let is_plain = Instant::now() < self.away_until;
-                if !is_plain && self.random.random_range(0..4) == 0 { self.interleaved(due)? } else { self.plain(due)? }
+                published += due;
+                match self.role {
+                    Role::Interleaved if Instant::now() >= self.away_until => self.interleaved(due)?,
+                    _ => self.plain(due)?,
+                }
             }
-            self.plain.poll(TICK);
+            self.plain.poll(tick);
         }
         let deadline = Instant::now() + END_WITHIN;
         while self.plain.in_flight_count() > 0 {
@@ -248,13 +274,14 @@ impl Work {
 
 /// Whether the transaction ended as it had to.
 fn ended(client: &Client, commit: bool) -> bool {
-    let deadline = Instant::now() + END_WITHIN;
+    // Longer than that the broker does not leave it open.
+    let deadline = Instant::now() + TRANSACTION_TIMEOUT + Duration::from_secs(3);
     // An abort waits for delivery reports and does not serve them.
     while client.in_flight_count() > 0 && Instant::now() < deadline {
         client.poll(Duration::from_millis(5));
     }
     while Instant::now() < deadline {
-        let within = Duration::from_secs(10);
+        let within = Duration::from_secs(2);
         let result = if commit { client.commit_transaction(within) } else { client.abort_transaction(within) };
         match result {
             Ok(()) => return true,

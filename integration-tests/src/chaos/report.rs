@@ -92,9 +92,10 @@ fn figures(text: &mut String, outcomes: &[Outcome]) {
     row("transaction markers that Kafka left out", &|outcome| outcome.skipped_markers.to_string());
     row("disk of all brokers, MB", &|outcome| (outcome.disk_bytes / 1_000_000).to_string());
     text.push('\n');
-    for problem in outcomes.iter().flat_map(|outcome| &outcome.problems) {
+    for problem in outcomes.iter().flat_map(|outcome| outcome.problems.iter().chain(&outcome.notes)) {
         let _ = writeln!(text, "- {problem}");
     }
+    text.push('\n');
     for outcome in outcomes.iter().filter(|outcome| !outcome.verdict.is_clean()) {
         let _ = writeln!(text, "\n```text\n{}```", outcome.verdict);
     }

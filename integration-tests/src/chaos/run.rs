@@ -29,6 +29,8 @@ pub(super) struct Outcome {
     pub(super) entries: Vec<Entry>,
     /// What is wrong besides the checker's findings.
     pub(super) problems: Vec<String>,
+    /// What is worth knowing and no fault.
+    pub(super) notes: Vec<String>,
     pub(super) verdict: Verdict,
     /// Committed events in the ingest.
     pub(super) events: usize,
@@ -75,6 +77,7 @@ fn on_stage(options: &Options, stage: &Stage, time: Duration, seed: u64, logs: &
         watch: Arc::clone(&watch.shared),
         publisher: Arc::clone(&publisher.shared),
         problems: Vec::new(),
+        notes: Vec::new(),
     };
     let mut entries = Vec::new();
     if let Err(error) = disturb(options, &mut nemesis, begin, time, seed, &mut entries) {
@@ -159,6 +162,7 @@ fn finish(
         nodes: cluster.node_count(),
         entries,
         problems: std::mem::take(&mut nemesis.problems),
+        notes: std::mem::take(&mut nemesis.notes),
         verdict: stream.finish(&ending, &high, &fates),
         events,
         aborted: fates.iter().filter(|fate| **fate == Fate::Aborted).count(),
