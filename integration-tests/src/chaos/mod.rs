@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Faults come one after the other, drawn from the seed: the same seed gives the same faults in the same order. After each
-//! it is measured how long outputs take to flow again, as a `read_committed` reader sees it ([`flow`]). The reader has
+//! it is measured how long outputs take to flow again, as a `read_committed` reader sees it (`flow`). The reader has
 //! every output judged at once ([`crate::oracle::stream`]). A run is good when nothing is lost, doubled, torn, reordered
 //! or unexpected, no instance ended by itself, and as many events and kills went by as were asked for. When it is not,
 //! the logs of all brokers and instances are kept.
