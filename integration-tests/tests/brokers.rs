@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(90);
 const BROKER_SESSION: Duration = Duration::from_secs(3);
 
 /// How long the loss of one broker may keep outputs waiting: its session, a transaction whose outputs nobody
-/// acknowledges (10 s), and one call of the client that does not return (10 s and one more), on a machine under load.
+/// acknowledges (10 s), and calls of the client that do not return (3.5 s each), on a machine under load.
 const BROKER_LOST: Duration = Duration::from_secs(30);
 
 /// How long a broker that is stopped in order may keep outputs waiting.

@@ -1,6 +1,10 @@
 //! Records that nobody should send stand between good ones: each good event arrives, each of the others is what the
 //! contract says, in order, and nothing waits.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and what was measured is shown"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -254,6 +254,8 @@ impl ProducerContext for InquirerContext {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::consumer::BaseConsumer;
+
     use super::*;
     use crate::config::settings::Settings;
 
@@ -276,6 +278,17 @@ mod tests {
         assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("5000"));
         settings.kafka.producer = [("batch.size".to_owned(), "2000".to_owned())].into_iter().collect();
         assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("2000"), "a smaller wish of the user stands");
+    }
+
+    #[test]
+    fn a_group_that_the_broker_keeps_gets_none_of_the_options_that_it_refuses() {
+        let mut settings = Settings::default();
+        settings.kafka.consumer = [("group.protocol".to_owned(), "consumer".to_owned())].into_iter().collect();
+        let config = consumer(&settings, &ClientIdentity::new("app", "one", 0));
+        for name in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
+            assert_eq!(config.get(name), None, "{name}");
+        }
+        config.create::<BaseConsumer>().expect("the client takes it");
     }
 
     #[test]

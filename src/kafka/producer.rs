@@ -43,10 +43,10 @@ const DELIVERY_POLL: Duration = Duration::from_millis(1);
 
 /// How long one call that hands the offsets over may take: it takes milliseconds, and a second or two while the group's
 /// coordinator moves.
-const OFFSETS_PATIENCE: Duration = Duration::from_secs(5);
+const OFFSETS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long after its time-out a call is still waited for before it is taken for one that never returns.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// The client underneath.
 type Client = BaseProducer<DeliveryContext>;

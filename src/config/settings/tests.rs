@@ -150,7 +150,6 @@ fn what_exactly_once_needs_cannot_be_overridden() {
         "auto.offset.reset",
         "allow.auto.create.topics",
         "partitioner",
-        "partition.assignment.strategy",
         "max.in.flight.requests.per.connection",
     ];
     for map in ["options", "consumer", "producer"] {
