@@ -33,7 +33,7 @@ use clap::Parser;
 
 use crate::process::build_folder;
 use log::say;
-use options::{Assignment, GroupProtocol, Options};
+use options::Options;
 
 /// The program: parses the command line, runs, reports. The exit code is 0 only when everything was as it had to be.
 #[must_use]
@@ -50,10 +50,6 @@ pub fn main() -> ExitCode {
 }
 
 fn run_all(options: &Options) -> anyhow::Result<bool> {
-    anyhow::ensure!(
-        options.assignment == Assignment::CooperativeSticky && options.group_protocol == GroupProtocol::Classic,
-        "the service has no setting for another assignment or group protocol yet"
-    );
     let seed = options.seed.unwrap_or_else(rand::random);
     say(&format!("seed {seed}: {}", options.command(seed)));
     crate::service::binary::path()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::options::Options;
+use super::options::{Assignment, GroupProtocol, Options};
 use crate::kafka::{Admin, ClusterOptions, KafkaCluster, unique};
 use crate::oracle::Content;
 use crate::oracle::stream::Numbered;
@@ -163,6 +163,14 @@ destinations:
 
 fn with_settings(spec: ServiceSpec, options: &Options) -> ServiceSpec {
     let millis = |time: Duration| time.as_millis().to_string();
+    let spec = match options.assignment {
+        Assignment::CooperativeSticky => spec,
+        Assignment::Range => spec.setting("KAFKA__CONSUMER__PARTITION_ASSIGNMENT_STRATEGY", "range,roundrobin"),
+    };
+    let spec = match options.group_protocol {
+        GroupProtocol::Classic => spec,
+        GroupProtocol::Consumer => spec.setting("KAFKA__CONSUMER__GROUP_PROTOCOL", "consumer"),
+    };
     spec.setting("TASKS", &options.tasks.to_string())
         .setting("SESSION_TIMEOUT_MS", &millis(SESSION_TIMEOUT))
         .setting("TRANSACTION_TIMEOUT_MS", &millis(TRANSACTION_TIMEOUT))
@@ -181,6 +189,11 @@ fn cluster_options(nodes: usize, for_long: bool) -> ClusterOptions {
         .with("transaction.abort.timed.out.transaction.cleanup.interval.ms", &millis(TRANSACTION_SCAN))
         .with("broker.session.timeout.ms", &millis(BROKER_SESSION_TIMEOUT))
         .with("broker.heartbeat.interval.ms", "500")
+        // With KIP-848 these are the broker's.
+        .with("group.consumer.min.session.timeout.ms", &millis(SESSION_TIMEOUT))
+        .with("group.consumer.session.timeout.ms", &millis(SESSION_TIMEOUT))
+        .with("group.consumer.min.heartbeat.interval.ms", "500")
+        .with("group.consumer.heartbeat.interval.ms", "1000")
         // What was ended in order is given back soon after the restart.
         .with("leader.imbalance.check.interval.seconds", "10")
 }
