@@ -75,6 +75,8 @@ pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
         // With `group.protocol=consumer` the broker's own time holds (group.consumer.session.timeout.ms).
         config.set("session.timeout.ms", settings.session_timeout.as_millis().to_string());
     }
+    // The client says when a Kafka topic was made anew; the consumer listens to it (see `kafka::consumer`).
+    config.set("debug", with_debug(config.get("debug"), "topic")).set_log_level(RDKafkaLogLevel::Debug);
     if settings.static_membership {
         config.set("group.instance.id", &identity.id);
     }

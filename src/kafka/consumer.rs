@@ -5,7 +5,7 @@
 //! [`TaskConsumer::release`], so that one `match` sees everything that happens to the group, in order.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -58,10 +58,47 @@ pub struct GroupContext {
     closing: AtomicBool,
     events: Mutex<VecDeque<GroupEvent>>,
     positions: Mutex<Option<Vec<FetchPosition>>>,
+    incarnations: Mutex<Incarnations>,
+}
+
+/// Which of the Kafka topics were deleted and made anew while this member lives.
+///
+/// The client goes on at its old offset in the new Kafka topic (a known gap of librdkafka, which says so in its source):
+/// where that has more records than the old one had, its first ones would be skipped, and nothing would look wrong. The
+/// client's log is the only place that tells (its option `debug` is set for this).
+#[derive(Default)]
+struct Incarnations {
+    /// The id by which the client knows a Kafka topic.
+    ids: BTreeMap<String, String>,
+    /// Those that were made anew.
+    made_anew: BTreeSet<String>,
+    /// Of these, the ones that the task has not heard of.
+    news: Vec<String>,
+}
+
+impl Incarnations {
+    /// Takes note of a line of the client's log.
+    fn note(&mut self, facility: &str, message: &str) {
+        let Some((kafka_topic, id)) = changed_id(facility, message) else { return };
+        let known = self.ids.insert(kafka_topic.to_owned(), id.to_owned());
+        if known.is_some_and(|known| known != id) {
+            self.made_anew.insert(kafka_topic.to_owned());
+            self.news.push(kafka_topic.to_owned());
+        }
+    }
+}
+
+/// `Topic <name> changed id from <id> to <id>`: the name and the new id. The client says it at the first metadata as well.
+fn changed_id<'m>(facility: &str, message: &'m str) -> Option<(&'m str, &'m str)> {
+    let (before, after) = message.split_once(" changed id from ").filter(|_| facility == "METADATA")?;
+    let (_, kafka_topic) = before.rsplit_once("Topic ")?;
+    let (_, id) = after.split_once(" to ")?;
+    Some((kafka_topic, id))
 }
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        lock(&self.incarnations).note(facility, message);
         super::client_options::log_line(&self.client, level, facility, message);
     }
 
@@ -128,6 +165,7 @@ impl TaskConsumer {
             closing: AtomicBool::new(false),
             events: Mutex::default(),
             positions: Mutex::default(),
+            incarnations: Mutex::default(),
         };
         let is_static = config.get("group.instance.id").is_some();
         Ok(Self { client: Some(config.create_with_context(context)?), owes_answer: Cell::new(false), is_static })
@@ -163,6 +201,16 @@ impl TaskConsumer {
     /// The newest statistics, once each.
     pub fn take_positions(&self) -> Option<Vec<FetchPosition>> {
         lock(&self.client().context().positions).take()
+    }
+
+    /// Kafka topics that were deleted and made anew since the last question.
+    pub fn take_made_anew(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.client().context().incarnations).news)
+    }
+
+    /// Whether a Kafka topic was deleted and made anew while this member lives.
+    pub(super) fn was_made_anew(&self, kafka_topic: &str) -> bool {
+        lock(&self.client().context().incarnations).made_anew.contains(kafka_topic)
     }
 
     /// Starts reading these partitions at their offsets.
@@ -313,5 +361,25 @@ fn release(client: &BaseConsumer<GroupContext>, partitions: &TopicPartitionList)
             client.incremental_unassign(&read)
         }
         RebalanceProtocol::None | RebalanceProtocol::Eager => client.unassign(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kafka_topic_with_another_id_was_made_anew() {
+        let mut incarnations = Incarnations::default();
+        let mut say = |message: &str| incarnations.note("METADATA", message);
+        say("[thrd:main]: Topic changes changed id from AAAAAAAAAAAAAAAAAAAAAA to one");
+        say("[thrd:main]: Topic other changed id from AAAAAAAAAAAAAAAAAAAAAA to three");
+        say("[thrd:main]: Topic changes [0] Leader 1 Epoch 0");
+        // Its id is forgotten while it is gone.
+        say("[thrd:main]: Topic changes changed id from AAAAAAAAAAAAAAAAAAAAAA to two");
+        incarnations.note("TOPIC", "Topic other changed id from three to four");
+
+        assert_eq!(incarnations.news, ["changes"]);
+        assert!(incarnations.made_anew.contains("changes"));
     }
 }

@@ -155,7 +155,8 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
                 positions.lost.push(LostPosition { kafka_topic, partition, committed: offset, first, end });
             }
         } else {
-            let start = if group_knows(client, kafka_topic)? {
+            // A Kafka topic that was made anew under our eyes holds nothing that was read or skipped before.
+            let start = if consumer.was_made_anew(kafka_topic) || group_knows(client, kafka_topic)? {
                 StartFrom::Earliest
             } else {
                 plan.ingest_of(kafka_topic).map_or(StartFrom::Earliest, |ingest| ingest.start_from)

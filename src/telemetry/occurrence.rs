@@ -235,6 +235,14 @@ pub fn position_gone(task: usize, kafka_topic: &str, partition: i32, committed: 
     );
 }
 
+/// An ingest Kafka topic was deleted and made anew: its partitions are read from where the group stands in the new one.
+pub fn kafka_topic_made_anew(task: usize, kafka_topic: &str) {
+    warn!(
+        task,
+        kafka_topic, "the Kafka topic was deleted and made anew, rejoining the group to read it from its start"
+    );
+}
+
 /// A task ended with an error that ends the process.
 pub fn task_failed(task: usize, error: &dyn Display) {
     error!(task, %error, "task failed");

@@ -111,6 +111,10 @@ impl GroupMember for TaskConsumer {
         self.take_positions()
     }
 
+    fn take_made_anew(&self) -> Vec<String> {
+        self.take_made_anew()
+    }
+
     fn start_positions(&self, assigned: &TopicPartitionList, plan: &Plan) -> KafkaResult<Positions> {
         start_positions::of_assigned(self, assigned, plan)
     }

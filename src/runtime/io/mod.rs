@@ -89,6 +89,9 @@ pub trait GroupMember {
     /// How far the partitions are read, once for each of the client's reports.
     fn take_positions(&self) -> Option<Vec<FetchPosition>>;
 
+    /// Kafka topics that were deleted and made anew since the last question.
+    fn take_made_anew(&self) -> Vec<String>;
+
     /// Where newly assigned partitions are read from; what a new group lacks is committed first.
     ///
     /// # Errors

@@ -20,6 +20,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 impl<Io: TaskIo> Task<'_, Io> {
     /// Answers everything that happened to the group. No transaction is open here.
     pub(super) fn serve_group(&mut self) -> Result<(), FatalError> {
+        for kafka_topic in self.member.take_made_anew() {
+            self.on_made_anew(&kafka_topic)?;
+        }
         while let Some(event) = self.member.next_event() {
             match event {
                 GroupEvent::Assigned(partitions) => self.on_assigned(&partitions),
@@ -31,6 +34,21 @@ impl<Io: TaskIo> Task<'_, Io> {
         }
         self.publish_lag();
         Ok(())
+    }
+
+    /// What is in hand of a Kafka topic that is gone, and where it stood, says nothing of the new one with its name.
+    fn on_made_anew(&mut self, kafka_topic: &str) -> Result<(), FatalError> {
+        occurrence::kafka_topic_made_anew(self.setup.number, kafka_topic);
+        let mut old = TopicPartitionList::new();
+        for element in self.member.assignment().elements().iter().filter(|element| element.topic() == kafka_topic) {
+            old.add_partition(kafka_topic, element.partition());
+        }
+        if old.count() == 0 {
+            return Ok(());
+        }
+        self.backlog.drop_partitions(&old);
+        self.ledger.drop_partitions(&old, &self.setup.plan);
+        self.rejoin()
     }
 
     fn on_assigned(&mut self, partitions: &TopicPartitionList) {

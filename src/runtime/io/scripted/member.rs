@@ -114,6 +114,10 @@ impl GroupMember for ScriptedMember {
         None
     }
 
+    fn take_made_anew(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn start_positions(&self, assigned: &TopicPartitionList, _plan: &Plan) -> KafkaResult<Positions> {
         self.0.call(Call::StartPositions, |cluster, way| {
             let mut positions = Positions::default();
