@@ -67,8 +67,8 @@ fn create_missing(loaded: &load::Loaded, options: &CreateOptions) -> anyhow::Res
     let mut made = Vec::new();
     for (role, kafka_topic) in wanted(&loaded.plan, loaded.settings.max_message_bytes, &limits, options) {
         let name = &kafka_topic.name;
-        if let Some(partitions) = there.get(name) {
-            line(format_args!("{role:<11}  {name}  exists ({partitions} partitions), left alone"));
+        if let Some(layout) = there.get(name) {
+            line(format_args!("{role:<11}  {name}  exists ({} partitions), left alone", layout.partitions));
             continue;
         }
         match admin.create(&kafka_topic, options.dry_run) {

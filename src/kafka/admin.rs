@@ -12,6 +12,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use super::client_options::InquirerContext;
@@ -76,6 +77,15 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// `cleanup.policy` contains `compact`: records without a key are refused.
     pub compacted: bool,
+}
+
+/// How a Kafka topic is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Its partitions.
+    pub partitions: usize,
+    /// The replicas of the partition that has the fewest.
+    pub replicas: usize,
 }
 
 /// A Kafka topic to be made.
@@ -152,16 +162,20 @@ impl Admin {
         cluster_id
     }
 
-    /// The Kafka topics that the service may see, with their number of partitions.
+    /// The Kafka topics that the service may see, and how they are laid out.
     ///
     /// # Errors
     /// [`AdminError`]
-    pub fn kafka_topics(&self) -> Result<BTreeMap<String, usize>, AdminError> {
+    pub fn kafka_topics(&self) -> Result<BTreeMap<String, Layout>, AdminError> {
         let metadata = self.asker.client().fetch_metadata(None, self.timeout);
         self.hand_over_log();
         let metadata = metadata?;
         let known = metadata.topics().iter().filter(|topic| topic.error().is_none());
-        Ok(known.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
+        let layout = |topic: &MetadataTopic| Layout {
+            partitions: topic.partitions().len(),
+            replicas: topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+        };
+        Ok(known.map(|topic| (topic.name().to_owned(), layout(topic))).collect())
     }
 
     /// The limits of Kafka topics that exist. One whose configuration the service may not read is absent.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Admin, AdminError, Limits};
+use super::{Admin, AdminError, Layout, Limits};
 use crate::config::settings::KafkaSettings;
 use crate::domain::plan::{KeySource, Plan};
 
@@ -95,6 +95,16 @@ pub enum StartProblem {
         /// Its Kafka topic.
         kafka_topic: String,
     },
+    /// Kafka topics that are written to have one replica.
+    #[error(
+        "Kafka topics with one replica: {}; when its broker crashes, a broker may skip the marks that end a transaction \
+         (KAFKA-20734), and what was aborted can become visible: give them 3 replicas and min.insync.replicas 2",
+        kafka_topics.join(", ")
+    )]
+    OneReplica {
+        /// Their names.
+        kafka_topics: Vec<String>,
+    },
     /// A destination is on another cluster.
     #[error(
         "destination `{destination}`: bootstrapServers `{bootstrap_servers}` lead to the cluster {other}, and the \
@@ -143,6 +153,7 @@ impl StartProblem {
             Self::ForeignUnknown { .. }
             | Self::DeadLettersTooSmall { .. }
             | Self::CompactedWithoutKey { .. }
+            | Self::OneReplica { .. }
             | Self::LimitsUnknown { .. } => false,
         }
     }
@@ -180,12 +191,12 @@ pub fn check_start(
     plan: &Plan,
     foreign: &[ForeignServers],
 ) -> Result<StartReport, AdminError> {
-    let partitions = admin.kafka_topics()?;
+    let layouts = admin.kafka_topics()?;
     let wanted = roles(plan);
-    let there: Vec<&str> = wanted.keys().copied().filter(|name| partitions.contains_key(*name)).collect();
+    let there: Vec<&str> = wanted.keys().copied().filter(|name| layouts.contains_key(*name)).collect();
     let limits = admin.limits(&there)?;
     let cluster_id = admin.cluster_id().ok_or_else(no_cluster_id)?;
-    let mut problems = judge_kafka_topics(plan, &partitions, &limits);
+    let mut problems = judge_kafka_topics(plan, &layouts, &limits);
     for servers in foreign.iter().filter(|servers| servers.bootstrap_servers != kafka.bootstrap_servers) {
         let other = Admin::for_servers(&servers.bootstrap_servers, kafka)?.cluster_id();
         problems.extend(judge_cluster(servers, &cluster_id, other));
@@ -193,7 +204,7 @@ pub fn check_start(
     let ingest_partitions = plan
         .ingest
         .iter()
-        .filter_map(|ingest| Some((ingest.kafka_topic.clone(), *partitions.get(&ingest.kafka_topic)?)))
+        .filter_map(|ingest| Some((ingest.kafka_topic.clone(), layouts.get(&ingest.kafka_topic)?.partitions)))
         .collect();
     Ok(StartReport { cluster_id, ingest_partitions, limits, problems })
 }
@@ -221,17 +232,24 @@ pub fn roles(plan: &Plan) -> BTreeMap<&str, Role> {
 
 fn judge_kafka_topics(
     plan: &Plan,
-    partitions: &BTreeMap<String, usize>,
+    layouts: &BTreeMap<String, Layout>,
     limits: &BTreeMap<String, Limits>,
 ) -> Vec<StartProblem> {
     let mut problems = Vec::new();
+    let mut alone = Vec::new();
     for (name, role) in roles(plan) {
         let kafka_topic = name.to_owned();
-        if !partitions.contains_key(name) {
+        if role != Role::Ingest && layouts.get(name).is_some_and(|layout| layout.replicas == 1) {
+            alone.push(name.to_owned());
+        }
+        if !layouts.contains_key(name) {
             problems.push(StartProblem::MissingKafkaTopic { role, kafka_topic });
         } else if !limits.contains_key(name) {
             problems.push(StartProblem::LimitsUnknown { kafka_topic });
         }
+    }
+    if !alone.is_empty() {
+        problems.push(StartProblem::OneReplica { kafka_topics: alone });
     }
     if let Some(dead_letter) = limits.get(&plan.dead_letter_kafka_topic) {
         for ingest in &plan.ingest {

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::telemetry::sample_plan::sample_plan;
 
-fn partitions(names: &[&str]) -> BTreeMap<String, usize> {
-    names.iter().map(|name| ((*name).to_owned(), 4)).collect()
+fn layouts(names: &[&str]) -> BTreeMap<String, Layout> {
+    names.iter().map(|name| ((*name).to_owned(), Layout { partitions: 4, replicas: 3 })).collect()
 }
 
 fn limits(of: &[(&str, usize, bool)]) -> BTreeMap<String, Limits> {
@@ -20,12 +20,12 @@ fn roomy() -> BTreeMap<String, Limits> {
 
 #[test]
 fn a_cluster_as_the_plan_wants_it_has_no_problem() {
-    assert_eq!(judge_kafka_topics(&sample_plan(), &partitions(&ALL), &roomy()), []);
+    assert_eq!(judge_kafka_topics(&sample_plan(), &layouts(&ALL), &roomy()), []);
 }
 
 #[test]
 fn every_missing_kafka_topic_is_reported_with_its_role() {
-    let problems = judge_kafka_topics(&sample_plan(), &partitions(&["forms"]), &limits(&[("forms", 1_000, false)]));
+    let problems = judge_kafka_topics(&sample_plan(), &layouts(&["forms"]), &limits(&[("forms", 1_000, false)]));
     let missing = |role, name: &str| StartProblem::MissingKafkaTopic { role, kafka_topic: name.to_owned() };
     let expected = [
         missing(Role::Destination, "audit"),
@@ -40,7 +40,7 @@ fn every_missing_kafka_topic_is_reported_with_its_role() {
 fn dead_letters_must_take_what_the_ingest_takes() {
     let mut found = roomy();
     found.extend(limits(&[("fhir.changes", 1_001, false)]));
-    let problems = judge_kafka_topics(&sample_plan(), &partitions(&ALL), &found);
+    let problems = judge_kafka_topics(&sample_plan(), &layouts(&ALL), &found);
     assert!(
         matches!(
             &problems[..],
@@ -55,17 +55,28 @@ fn dead_letters_must_take_what_the_ingest_takes() {
 fn a_compacted_kafka_topic_needs_keys() {
     let mut found = roomy();
     found.extend(limits(&[("forms", 1_000, true), ("audit", 1_000, true)]));
-    let problems = judge_kafka_topics(&sample_plan(), &partitions(&ALL), &found);
+    let problems = judge_kafka_topics(&sample_plan(), &layouts(&ALL), &found);
     let expected =
         StartProblem::CompactedWithoutKey { destination: "audit".to_owned(), kafka_topic: "audit".to_owned() };
     assert_eq!(problems, [expected], "the destination with keys is well");
 }
 
 #[test]
+fn outputs_with_one_replica_are_warned_of_and_the_ingest_is_its_publishers() {
+    let mut laid_out = layouts(&ALL);
+    for name in ["forms", "fhir.changes"] {
+        laid_out.insert(name.to_owned(), Layout { partitions: 4, replicas: 1 });
+    }
+    let problems = judge_kafka_topics(&sample_plan(), &laid_out, &roomy());
+    assert_eq!(problems, [StartProblem::OneReplica { kafka_topics: vec!["forms".to_owned()] }]);
+    assert!(!problems[0].is_fatal());
+}
+
+#[test]
 fn limits_that_cannot_be_read_are_said() {
     let mut found = roomy();
     found.remove("forms");
-    let problems = judge_kafka_topics(&sample_plan(), &partitions(&ALL), &found);
+    let problems = judge_kafka_topics(&sample_plan(), &layouts(&ALL), &found);
     assert_eq!(problems, [StartProblem::LimitsUnknown { kafka_topic: "forms".to_owned() }]);
 }
 
