@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use integration_tests::kafka::{ClusterOptions, Isolation, KafkaCluster, shared};
+use integration_tests::kafka::{ClusterOptions, Isolation, KafkaCluster, shared, unique};
 use integration_tests::reader::{self, Event, Reader, delete_before, delete_group, set_positions};
 use integration_tests::scene::{Hospital, Scene};
 use integration_tests::service::Service;
 use integration_tests::wait;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::{Offset, TopicPartitionList};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -189,28 +192,46 @@ fn a_group_whose_first_batch_was_refused_begins_with_the_first_record() {
 
 #[test]
 fn an_ingest_that_is_made_anew_while_the_service_runs_is_read_from_its_beginning() {
-    recreated(|_| {});
+    recreated(|_| {}, |_, _| {});
 }
 
 #[test]
 fn an_ingest_that_is_made_anew_while_the_service_is_frozen_is_read_from_its_beginning() {
-    recreated(|service| {
-        service.pause().unwrap();
-    });
+    recreated(
+        |service| {
+            service.pause().unwrap();
+        },
+        |_, _| {},
+    );
+}
+
+#[test]
+fn an_old_position_that_comes_late_into_an_ingest_made_anew_skips_nothing() {
+    recreated(
+        |service| {
+            service.pause().unwrap();
+        },
+        commit_late,
+    );
 }
 
 #[test]
 fn an_ingest_that_is_made_anew_while_nobody_runs_is_read_from_its_beginning() {
-    recreated(|service| {
-        assert_eq!(service.sigterm().unwrap().0.code(), Some(0));
-    });
+    recreated(
+        |service| {
+            assert_eq!(service.sigterm().unwrap().0.code(), Some(0));
+        },
+        |_, _| {},
+    );
 }
 
 /// Deletes the ingest and makes it anew, with more records in it than were read before: whoever went on at the old
 /// position would skip some of them, and nothing would look wrong.
-fn recreated(before: impl FnOnce(&mut Service)) {
+fn recreated(before: impl FnOnce(&mut Service), after: impl FnOnce(&Scene<'_>, &str)) {
     let scene = Scene::new(shared(), 2, &["all"]).unwrap();
-    let reader = Reader::new(&scene, "all", "earliest");
+    let mut reader = Reader::new(&scene, "all", "earliest");
+    // A frozen service is still a member when it wakes.
+    reader.spec = reader.spec.clone().setting("SESSION_TIMEOUT_MS", "45000");
     let now = now();
     let old: Vec<Event> = (0..3).flat_map(|number| produce(&scene, &format!("old{number}"), now)).collect();
     let mut service = reader.spec.start().unwrap();
@@ -219,6 +240,7 @@ fn recreated(before: impl FnOnce(&mut Service)) {
     scene.admin.delete_kafka_topic(&scene.ingest).unwrap();
     scene.admin.create_kafka_topic(&scene.ingest, 2).unwrap();
     let new: Vec<Event> = (0..9).flat_map(|number| produce(&scene, &format!("new{number}"), now)).collect();
+    after(&scene, reader.spec.group());
     if service.exit_status().unwrap().is_some() {
         service = reader.spec.start().unwrap();
     } else {
@@ -232,6 +254,22 @@ fn recreated(before: impl FnOnce(&mut Service)) {
     let found = reader.copies_so_far(&scene).unwrap();
     let log = service.log();
     all.unwrap_or_else(|_| panic!("out came {found:?}\n{log}"));
+}
+
+/// Commits the position that the group had in the old ingest, as a commit does that was under way when it went: a
+/// transaction's offsets are taken although no member sends them.
+fn commit_late(scene: &Scene<'_>, group: &str) {
+    let cluster = scene.cluster;
+    let nobody: BaseConsumer = cluster.client().set("group.id", group).create().unwrap();
+    let producer: BaseProducer = cluster.client().set("transactional.id", unique("late")).create().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    for partition in 0..2 {
+        offsets.add_partition_offset(&scene.ingest, partition, Offset::Offset(3)).unwrap();
+    }
+    producer.init_transactions(WITHIN).unwrap();
+    producer.begin_transaction().unwrap();
+    producer.send_offsets_to_transaction(&offsets, &nobody.group_metadata().unwrap(), WITHIN).unwrap();
+    producer.commit_transaction(WITHIN).unwrap();
 }
 
 /// Waits until a partition of the ingest, and no other, stands still with a lag, and the log has said why.

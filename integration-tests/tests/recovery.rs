@@ -112,7 +112,7 @@ fn a_stop_under_full_load_ends_in_time_with_nothing_left_uncommitted() {
     let _alone = alone();
     let mut hospital = Hospital::new(cluster(), 4).unwrap();
     hospital.spec = hospital.spec.clone().setting("TASKS", "2");
-    hospital.produce(1, 5_000, 500).unwrap();
+    hospital.produce(1, 30_000, 500).unwrap();
     for stop in 1..=STOPS {
         // Far more than it can do until it is told to stop.
         hospital.produce(1 + stop, 3_000, 500).unwrap();

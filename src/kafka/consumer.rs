@@ -68,8 +68,9 @@ pub struct GroupContext {
 /// client's log is the only place that tells (its option `debug` is set for this).
 #[derive(Default)]
 struct Incarnations {
-    /// The id by which the client knows a Kafka topic.
-    ids: BTreeMap<String, String>,
+    /// The ids by which the client has known a Kafka topic. More than two can come in turn: brokers learn of a new one
+    /// at different times.
+    ids: BTreeMap<String, BTreeSet<String>>,
     /// Those that were made anew.
     made_anew: BTreeSet<String>,
     /// Of these, the ones that the task has not heard of.
@@ -80,13 +81,21 @@ impl Incarnations {
     /// Takes note of a line of the client's log.
     fn note(&mut self, facility: &str, message: &str) {
         let Some((kafka_topic, id)) = changed_id(facility, message) else { return };
-        let known = self.ids.insert(kafka_topic.to_owned(), id.to_owned());
-        if known.is_some_and(|known| known != id) {
+        if id == NO_ID {
+            // A broker that knows no ids.
+            return;
+        }
+        let known = self.ids.entry(kafka_topic.to_owned()).or_default();
+        let is_first = known.is_empty();
+        if known.insert(id.to_owned()) && !is_first {
             self.made_anew.insert(kafka_topic.to_owned());
             self.news.push(kafka_topic.to_owned());
         }
     }
 }
+
+/// How the client writes that there is no id.
+const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// `Topic <name> changed id from <id> to <id>`: the name and the new id. The client says it at the first metadata as well.
 fn changed_id<'m>(facility: &str, message: &'m str) -> Option<(&'m str, &'m str)> {
@@ -316,6 +325,7 @@ impl Drop for TaskConsumer {
         };
         let thread = thread::Builder::new().name("leave-group".to_owned()).spawn(leave);
         if thread.is_err() || leaving.recv_timeout(LEAVE_TIME).is_err() {
+            super::producer::note_thread_left_behind();
             tracing::warn!("the group was not left in time: its partitions go to others when the session ends");
         }
     }
@@ -377,6 +387,10 @@ mod tests {
         say("[thrd:main]: Topic changes [0] Leader 1 Epoch 0");
         // Its id is forgotten while it is gone.
         say("[thrd:main]: Topic changes changed id from AAAAAAAAAAAAAAAAAAAAAA to two");
+        // A broker that has not heard of the new one, and one that knows no ids.
+        say("[thrd:main]: Topic changes changed id from two to one");
+        say("[thrd:main]: Topic changes changed id from one to two");
+        say("[thrd:main]: Topic changes changed id from two to AAAAAAAAAAAAAAAAAAAAAA");
         incarnations.note("TOPIC", "Topic other changed id from three to four");
 
         assert_eq!(incarnations.news, ["changes"]);

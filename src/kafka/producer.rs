@@ -87,7 +87,13 @@ enum Told {
 impl Told {
     fn by(facility: &str, message: &str) -> Option<Self> {
         match facility {
-            "STATE" => message.contains("changed state UP -> ").then_some(Self::ConnectionLost),
+            // Not into REAUTH: the connection stays.
+            "STATE" => {
+                let broke = ["changed state UP -> DOWN", "changed state REAUTH -> DOWN"];
+                broke.iter().any(|text| message.contains(text)).then_some(Self::ConnectionLost)
+            }
+            // Requests that were under way are given up, before the connection is or without it.
+            "REQTMOUT" => Some(Self::ConnectionLost),
             // Other partitions of the request are "not attempted": the fault is not theirs.
             "ADDPARTS" if message.ends_with("Topic authorization failed") => {
                 let (_, named) = message.split_once("Failed to add partition \"")?;
@@ -115,6 +121,11 @@ impl DeliveryContext {
 }
 
 impl ClientContext for DeliveryContext {
+    /// Counted, so that what stands behind it in the queue is served too.
+    fn stats_raw(&self, _statistics: &[u8]) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.served.fetch_add(1, Ordering::Relaxed);
         match Told::by(facility, message) {
@@ -442,9 +453,14 @@ fn bounded_send_offsets(
     }
     let answered = answer.recv_timeout(timeout + GRACE).ok();
     if answered.is_none() {
-        LEFT_BEHIND.store(true, Ordering::Release);
+        note_thread_left_behind();
     }
     answered
+}
+
+/// Notes that a thread was left behind inside of a client.
+pub fn note_thread_left_behind() {
+    LEFT_BEHIND.store(true, Ordering::Release);
 }
 
 /// Whether a thread was left behind inside of the client: then the process must not end with exit handlers.

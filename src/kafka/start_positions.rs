@@ -82,8 +82,10 @@ pub fn settle_new_group(settings: &Settings, plan: &Plan) -> Result<(), Unsettle
 /// The client goes on looking for the coordinator of a group that it may not use, and a question to it only times out;
 /// the reason comes like a record.
 fn refused_group(client: &BaseConsumer<InquirerContext>) -> Option<KafkaError> {
-    let told = std::iter::from_fn(|| client.poll(Duration::ZERO)).filter_map(Result::err);
-    told.take(QUEUED).find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
+    // A poll that serves something else gives nothing, and more may stand behind it.
+    let told = (0..QUEUED).filter_map(|_| client.poll(Duration::ZERO)).filter_map(Result::err);
+    let mut told = told;
+    told.find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
 }
 
 /// Why the positions of a group are not settled.
@@ -175,6 +177,16 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
         }
     }
     Ok(positions)
+}
+
+/// Puts the group back to the beginning of these partitions, of a Kafka topic that was made anew: a position that is
+/// committed there was said of the old one, and came late.
+///
+/// # Errors
+/// When the brokers do not answer in time, or the group has moved on.
+pub fn restart(consumer: &TaskConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    let starts = start_offsets(consumer.client(), partitions, StartFrom::Earliest)?;
+    consumer.client().commit(&starts, CommitMode::Sync)
 }
 
 /// The stable committed positions of these partitions.

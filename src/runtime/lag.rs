@@ -77,6 +77,12 @@ impl LagBoard {
         read.map(|known| (known.kafka_topic.as_str(), known.partition, known.committed))
     }
 
+    /// The partitions of a Kafka topic that are ours, read or stopped.
+    pub fn partitions_of(&self, kafka_topic: &str) -> Vec<i32> {
+        let ours = self.partitions.iter().filter(|known| known.kafka_topic == kafka_topic);
+        ours.map(|known| known.partition).collect()
+    }
+
     /// Publishes the lag of the partitions that are not read. Nobody is asked: an answer would wait behind a fetch.
     pub fn publish_stopped(&mut self, now: Instant, now_ms: i64) {
         for known in &mut self.partitions {

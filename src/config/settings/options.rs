@@ -62,6 +62,11 @@ static PROTECTED: &[Protected] = &[
         instead: "create Kafka topics with `fhir-fanout topics create`",
     },
     Protected {
+        names: &["socket.max.fails"],
+        why: "a request that times out has to break its connection, or it may arrive in the next transaction",
+        instead: "leave it out",
+    },
+    Protected {
         names: &["enable.partition.eof", "delivery.report.only.error"],
         why: "the tasks rely on what it does",
         instead: "leave it out",

@@ -115,6 +115,10 @@ impl GroupMember for TaskConsumer {
         self.take_made_anew()
     }
 
+    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        start_positions::restart(self, partitions)
+    }
+
     fn start_positions(&self, assigned: &TopicPartitionList, plan: &Plan) -> KafkaResult<Positions> {
         start_positions::of_assigned(self, assigned, plan)
     }

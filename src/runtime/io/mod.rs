@@ -92,6 +92,12 @@ pub trait GroupMember {
     /// Kafka topics that were deleted and made anew since the last question.
     fn take_made_anew(&self) -> Vec<String>;
 
+    /// Puts the group back to the beginning of these partitions of a Kafka topic that was made anew.
+    ///
+    /// # Errors
+    /// When the brokers do not answer in time, or the group has moved on.
+    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
+
     /// Where newly assigned partitions are read from; what a new group lacks is committed first.
     ///
     /// # Errors

@@ -14,6 +14,10 @@ use crate::telemetry::occurrence::{self, RebalanceKind};
 /// How long the question for a partition's ends may take.
 const WATERMARKS: Duration = Duration::from_secs(5);
 
+/// How often the beginning of a Kafka topic that was made anew is tried to be committed: should the group have moved on,
+/// its new member does it.
+const RESTARTS: u32 = 5;
+
 /// Pause before start positions are asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -36,18 +40,32 @@ impl<Io: TaskIo> Task<'_, Io> {
         Ok(())
     }
 
-    /// What is in hand of a Kafka topic that is gone, and where it stood, says nothing of the new one with its name.
+    /// What is in hand of a Kafka topic that is gone, and where it stood, says nothing of the new one with its name. A
+    /// commit that was under way when it went may have put the old position into the new one: no transaction is open
+    /// here, so that it is over, and the beginning is committed over it.
+    ///
+    /// The backlog goes at once, not with the partitions: what the client still hands out is of the new Kafka topic, or
+    /// is held back by the client until the group is joined again.
     fn on_made_anew(&mut self, kafka_topic: &str) -> Result<(), FatalError> {
         occurrence::kafka_topic_made_anew(self.setup.number, kafka_topic);
         let mut old = TopicPartitionList::new();
-        for element in self.member.assignment().elements().iter().filter(|element| element.topic() == kafka_topic) {
-            old.add_partition(kafka_topic, element.partition());
+        for partition in self.lag.partitions_of(kafka_topic) {
+            old.add_partition(kafka_topic, partition);
         }
         if old.count() == 0 {
             return Ok(());
         }
         self.backlog.drop_partitions(&old);
         self.ledger.drop_partitions(&old, &self.setup.plan);
+        for _ in 0..RESTARTS {
+            match self.member.restart(&old) {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::warn!(task = self.setup.number, %error, "the beginning of a Kafka topic was not committed");
+                    self.io.sleep(ASK_AGAIN);
+                }
+            }
+        }
         self.rejoin()
     }
 

@@ -210,7 +210,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         self.resume()?;
         let batch = &self.setup.settings.batch;
         let idle_until = self.io.now() + IDLE_POLL;
-        let mut full_at = (!self.backlog.is_empty()).then(Instant::now);
+        let mut full_at = (!self.backlog.is_empty()).then(|| self.io.now());
         loop {
             let wait = full_at.unwrap_or(idle_until).saturating_duration_since(self.io.now());
             let before = self.backlog.len();

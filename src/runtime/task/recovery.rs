@@ -47,6 +47,7 @@ impl<Io: TaskIo> Task<'_, Io> {
                 Ok(())
             }
             Outcome::Replay(transaction, cause) => {
+                self.take_less_if_late(Some(self.since(transaction.begun())), tried);
                 self.abort(transaction, "replay", &cause)?;
                 self.pause_before_replay()
             }
@@ -62,6 +63,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             }
             Outcome::ProducerGone(cause, open_for) => {
                 self.end_to_end.aborted();
+                self.take_less_if_late(open_for, tried);
                 self.check_stop(&cause)?;
                 self.note_fence(&cause, open_for)?;
                 self.rebuild(&cause, reason_of(&cause))?;
@@ -115,6 +117,14 @@ impl<Io: TaskIo> Task<'_, Io> {
                 self.note_fence(&cause, Some(open_for))?;
                 self.rebuild(&cause, if cause.fenced { RebuildReason::Fenced } else { RebuildReason::AbortFailed })
             }
+        }
+    }
+
+    /// A transaction that outlived its time would do so again with the same records: a costly one may stand behind an
+    /// output. Alone, it is through before its first output opens the transaction.
+    fn take_less_if_late(&mut self, open_for: Option<Duration>, tried: usize) {
+        if open_for.is_some_and(|time| time >= self.setup.settings.transaction_timeout) {
+            self.trouble.limit = Some((tried / 2).max(1));
         }
     }
 

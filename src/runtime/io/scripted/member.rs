@@ -118,6 +118,10 @@ impl GroupMember for ScriptedMember {
         Vec::new()
     }
 
+    fn restart(&self, _partitions: &TopicPartitionList) -> KafkaResult<()> {
+        Ok(())
+    }
+
     fn start_positions(&self, assigned: &TopicPartitionList, _plan: &Plan) -> KafkaResult<Positions> {
         self.0.call(Call::StartPositions, |cluster, way| {
             let mut positions = Positions::default();

@@ -108,11 +108,12 @@ impl OpenTransaction for Open {
         let sent = Sent::of(output);
         let (world, id, epoch, outputs) = (&self.world, &self.id, self.epoch, self.outputs.get_mut());
         world.call(Call::Send, |cluster, way| {
-            match way.map(|way| way % 5) {
+            match way.map(|way| way % 6) {
                 Some(0) => {
                     cluster.pass_until(deadline);
                     return Err(cause(Consequence::AbortAndReplay));
                 }
+                Some(5) => cluster.stop.stop(),
                 Some(1) => return Err(cause(Consequence::RebuildProducer)),
                 Some(2) => return Err(fence(cluster, id)),
                 Some(3) => return Err(cause(Consequence::AbortAndReplay)),
@@ -143,7 +144,8 @@ impl OpenTransaction for Open {
                 }
             }
             let last = in_flight.last().map_or(0, |output| output.number);
-            match way.map(|way| way % 4) {
+            match way.map(|way| way % 5) {
+                Some(4) => cluster.stop.stop(),
                 Some(0) => {
                     cluster.pass(Duration::from_secs(1));
                     outputs.failures.push(DeliveryFailure { output: last, code: Code::MessageTimedOut });
@@ -184,7 +186,8 @@ impl OpenTransaction for Open {
         let world = self.world.clone();
         world.call(Call::SendOffsets, |cluster, way| {
             self.must_be_delivered(cluster);
-            match way.map(|way| way % 5) {
+            let way = way.map(|way| way % 6);
+            match way {
                 Some(0) => return Err(CommitFailure::NotCommitted(self, cause(Consequence::AbortAndReplay))),
                 Some(1) => return Err(CommitFailure::ProducerBroken(cause(Consequence::RebuildProducer))),
                 Some(2) => return Err(CommitFailure::ProducerBroken(fence(cluster, &self.id))),
@@ -198,8 +201,12 @@ impl OpenTransaction for Open {
                 Some(Some(held)) => held.offsets = offsets,
                 _ => return Err(CommitFailure::ProducerBroken(fenced())),
             }
-            // The last way to fail: they were taken, and the answer does not say so.
+            // The last ways to fail: they were taken, and the answer does not say so, or the call does not come back.
             match way {
+                Some(5) => {
+                    cluster.pass(Duration::from_secs(4));
+                    Err(CommitFailure::ProducerBroken(cause(Consequence::RebuildProducer)))
+                }
                 Some(_) => Err(CommitFailure::NotCommitted(self, cause(Consequence::AbortAndReplay))),
                 None => Ok(self),
             }
