@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Fuzzes what takes bytes from outside: scripts/fuzz.sh [SECONDS PER TARGET] [TARGET ...]
+# With 0 seconds it builds, and runs the stored corpus only.
 #
 # The stored corpus (fuzz/corpus) runs first, then each target for its time. Any crash, time-out or want of memory fails
 # the script, which then says where the input lies and how to run it again. New inputs stay in target/fuzz/corpus.
@@ -51,6 +52,7 @@ for target in "${targets[@]}"; do
     mkdir -p "$found"
     printf '%s: stored corpus: ' "$target"
     run "$target" -runs=0 "fuzz/corpus/$target" || { failed=1; continue; }
+    [ "$seconds" -gt 0 ] || continue
     printf '%s: %s s: ' "$target" "$seconds"
     run "$target" -max_total_time="$seconds" -print_final_stats=1 "$found" "fuzz/corpus/$target" || failed=1
 done
