@@ -76,7 +76,8 @@ fn run_all(options: &Options) -> anyhow::Result<bool> {
         ));
     }
     if let Some(path) = &options.report {
-        std::fs::write(path, &report)?;
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        std::fs::write(path, report::over(&before, &report))?;
     }
     if is_clean && !options.keep_logs {
         let _ = std::fs::remove_dir_all(&logs);

@@ -31,6 +31,15 @@ pub(super) fn markdown(options: &Options, seed: u64, outcomes: &[Outcome], is_go
     text
 }
 
+/// What is written by hand at the end of a report; a new one keeps it.
+const BY_HAND: &str = "## Found on the way";
+
+/// A new report in place of another one.
+pub(super) fn over(before: &str, report: &str) -> String {
+    let by_hand = before.find(BY_HAND).map_or("", |at| &before[at..]);
+    format!("{report}{by_hand}")
+}
+
 fn settings(text: &mut String, options: &Options) {
     let seconds = |time: Duration| format!("{} s", time.as_secs_f64());
     let rows = [
@@ -162,4 +171,16 @@ fn spread(times: &[Duration]) -> Option<[f64; 3]> {
     sorted.sort_unstable();
     let at = |index: usize| sorted.get(index).map(Duration::as_secs_f64);
     Some([at(0)?, at(sorted.len() / 2)?, at(sorted.len().checked_sub(1)?)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_report_keeps_what_was_written_by_hand() {
+        let first = over("", "# Report 1\n\n");
+        let written = format!("{first}## Found on the way\n\n- a bug\n");
+        assert_eq!(over(&written, "# Report 2\n\n"), "# Report 2\n\n## Found on the way\n\n- a bug\n");
+    }
 }
