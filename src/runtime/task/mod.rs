@@ -48,6 +48,9 @@ use crate::telemetry::{EndToEnd, PlanMetrics};
 /// How long an idle task waits for a record before it looks at its clock and the stop signal again.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 
+/// How often the log says that an ingest may not be read, while that lasts.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
 /// Everything that a task needs to run.
 #[derive(Clone)]
 pub struct TaskSetup {
@@ -104,6 +107,8 @@ struct Task<'c, Io: TaskIo> {
     paused: bool,
     /// Ingest Kafka topics of which one may not be read, until a record comes.
     unreadable: BTreeSet<String>,
+    /// When the log said so last.
+    unreadable_said: Option<Instant>,
     /// Since when brokers have been away.
     away_since: Option<Instant>,
     trouble: Trouble,
@@ -162,6 +167,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             unsettled: None,
             paused: false,
             unreadable: BTreeSet::new(),
+            unreadable_said: None,
             away_since: None,
             trouble: Trouble::default(),
             dead_lettered: Refusals::NONE,
@@ -322,7 +328,9 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
     /// Only an operator can mend it; the client goes on by itself then.
     fn ingest_not_readable(&mut self) {
         let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
-        if self.unreadable.is_empty() {
+        let now = self.io.now();
+        if self.unreadable_said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AGAIN) {
+            self.unreadable_said = Some(now);
             occurrence::ingest_not_readable(self.setup.number, &kafka_topics);
         }
         self.unreadable.extend(kafka_topics.into_iter().map(str::to_owned));
