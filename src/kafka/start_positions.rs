@@ -83,8 +83,7 @@ pub fn settle_new_group(settings: &Settings, plan: &Plan) -> Result<(), Unsettle
 /// the reason comes like a record.
 fn refused_group(client: &BaseConsumer<InquirerContext>) -> Option<KafkaError> {
     // A poll that serves something else gives nothing, and more may stand behind it.
-    let told = (0..QUEUED).filter_map(|_| client.poll(Duration::ZERO)).filter_map(Result::err);
-    let mut told = told;
+    let mut told = (0..QUEUED).filter_map(|_| client.poll(Duration::ZERO)).filter_map(Result::err);
     told.find(|error| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed))
 }
 
