@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use integration_tests::kafka::{ClusterOptions, KafkaCluster, shared, unique};
+use integration_tests::moment::freeze_between_transactions;
 use integration_tests::scene::{Hospital, Scene};
 use integration_tests::service::{ServiceSpec, run_bare};
 use integration_tests::wait;
@@ -123,8 +124,10 @@ fn brokers_that_are_away_at_start_and_while_running_are_waited_for() {
     cluster.node(0).start().unwrap();
     service.wait_ready().unwrap();
     hospital.produce(2, 1_000, 100).unwrap();
-    // In order: what brokers do that are killed under load is asked in faults.rs.
+    hospital.verdict().unwrap().assert_clean();
+    assert!(freeze_between_transactions(&cluster, &mut [&mut service]).unwrap(), "nothing comes in");
     cluster.node(0).stop().unwrap();
+    service.resume().unwrap();
     cluster.node(0).start().unwrap();
     cluster.wait_ready(WITHIN).unwrap();
     hospital.produce(3, 500, 100).unwrap();

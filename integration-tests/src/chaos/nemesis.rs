@@ -12,6 +12,7 @@ use super::plan::{Again, Broker, Fault, Leave};
 use super::stage::{BROKER_SESSION_TIMEOUT, SESSION_TIMEOUT, Stage, TRANSACTION_SCAN, TRANSACTION_TIMEOUT};
 use super::{publisher, watch};
 use crate::kafka::coordinators;
+use crate::moment::freeze_between_transactions;
 use crate::wait;
 
 /// Longer than this without outputs is no recovery but a standstill: the run ends there, with all logs.
@@ -269,28 +270,17 @@ impl Nemesis<'_> {
         found.unwrap_or_default()
     }
 
-    /// On a single node: a moment at which no transaction is open, with everybody held; [`Self::release`] lets go.
-    ///
-    /// Kafka 4.3 loses transaction markers when its only node restarts: the coordinator loads its transactions while the
-    /// cluster's metadata still calls the node the leader of everything, then the node is registered anew, no partition
-    /// has a leader for a moment, and the coordinator takes them for deleted and skips their markers. What was aborted
-    /// then shows with the next commit of the same producer. No client can do anything about it. Other nodes take the
-    /// partitions over where there are some.
+    /// On a single node: a moment at which no transaction is open, with everybody held, see
+    /// [`freeze_between_transactions`] for why; [`Self::release`] lets go.
     fn hold(&mut self) -> anyhow::Result<()> {
         if self.stage.cluster.node_count() > 1 {
             return Ok(());
         }
         for _ in 0..20 {
             self.publisher.hold()?;
-            let idle = wait::until("the end of all transactions", Duration::from_secs(10), || {
-                coordinators::unfinished(&self.stage.cluster).is_ok_and(|ids| ids.is_empty())
-            });
-            for slot in 0..self.residents {
-                self.fleet.service(slot)?.pause()?;
-            }
-            // What was on its way arrives.
-            sleep(Duration::from_millis(50));
-            if idle.is_ok() && coordinators::unfinished(&self.stage.cluster)?.is_empty() {
+            let residents = self.fleet.slots.iter_mut().take(self.residents);
+            let mut services: Vec<_> = residents.filter_map(|slot| slot.service.as_mut()).collect();
+            if freeze_between_transactions(&self.stage.cluster, &mut services)? {
                 return Ok(());
             }
             self.release()?;
