@@ -18,7 +18,7 @@ use crate::kafka::client_options::ClientIdentity;
 use crate::ops::status::Status;
 use crate::runtime::errors::FatalError;
 use crate::runtime::io::scripted::cluster::{Cluster, TRANSACTION_TIMEOUT};
-use crate::runtime::io::scripted::ingest::{Destinations, KAFKA_TOPICS, limits};
+use crate::runtime::io::scripted::ingest::{KAFKA_TOPICS, Unusual, limits};
 use crate::runtime::io::scripted::script::{Call, Fault, Script, Step};
 use crate::runtime::io::scripted::{Crash, ScriptedIo, World};
 use crate::runtime::limits::SharedLimits;
@@ -30,7 +30,7 @@ const PROCESSES: usize = 100;
 #[derive(Debug, Clone)]
 struct Run {
     steps: Vec<Step>,
-    destinations: Destinations,
+    unusual: Unusual,
     /// Records of a batch at the most.
     max_records: usize,
     /// Whether a process has the transactional id of the one before it.
@@ -40,12 +40,12 @@ struct Run {
 impl Run {
     /// With these faults, and nothing else unusual.
     fn new(steps: &[Step]) -> Self {
-        Self { steps: steps.to_vec(), destinations: Destinations::default(), max_records: 4, stable_id: true }
+        Self { steps: steps.to_vec(), unusual: Unusual::default(), max_records: 4, stable_id: true }
     }
 
     /// Runs it. What the cluster noted is an error; so is an end that the script did not make.
     fn go(&self) -> Result<World, String> {
-        let world = World::new(Cluster::new(Script::new(&self.steps), self.destinations.clone()));
+        let world = World::new(Cluster::new(Script::new(&self.steps), self.unusual.clone()));
         for process in 0..PROCESSES {
             world.cluster.borrow_mut().start_process();
             let id = if self.stable_id { "app-one-0".to_owned() } else { format!("app-{process}-0") };
@@ -133,25 +133,25 @@ fn any_step() -> impl Strategy<Value = Step> {
     (prop::sample::select(Call::ALL.to_vec()), after, fault).prop_map(|(call, after, fault)| step(call, after, fault))
 }
 
-fn any_destinations() -> impl Strategy<Value = Destinations> {
-    let guilty = prop_oneof![
-        2 => Just(Vec::new()),
-        1 => prop::collection::vec((0..3_i32, 0..14_usize), 1..4),
-    ];
+fn any_unusual() -> impl Strategy<Value = Unusual> {
+    let records = || prop::collection::vec((0..3_i32, 0..14_usize), 1..4);
+    let guilty = prop_oneof![2 => Just(Vec::new()), 1 => records()];
+    let costly = prop_oneof![4 => Just(Vec::new()), 1 => records()];
     let gone = prop_oneof![
         3 => Just(None),
         1 => (prop::sample::select(KAFKA_TOPICS.to_vec()), 1..90_u64).prop_map(Some),
     ];
-    (guilty, any::<bool>(), gone).prop_map(|(guilty, dead_letters_instead, gone)| Destinations {
+    (guilty, any::<bool>(), gone, costly).prop_map(|(guilty, dead_letters_instead, gone, costly)| Unusual {
         guilty,
         dead_letters_instead,
         gone,
+        costly,
     })
 }
 
 fn any_run() -> impl Strategy<Value = Run> {
-    (prop::collection::vec(any_step(), 0..24), any_destinations(), 1..9_usize, any::<bool>())
-        .prop_map(|(steps, destinations, max_records, stable_id)| Run { steps, destinations, max_records, stable_id })
+    (prop::collection::vec(any_step(), 0..24), any_unusual(), 1..9_usize, any::<bool>())
+        .prop_map(|(steps, unusual, max_records, stable_id)| Run { steps, unusual, max_records, stable_id })
 }
 
 /// Runs of one test: some seconds' worth, or what PROPTEST_CASES asks for.
@@ -175,6 +175,21 @@ fn without_faults_everything_goes_through_in_one_process() {
     let world = Run::new(&[]).go().expect("nothing is wrong");
     assert!(world.cluster.borrow().visible.len() > 40, "the run proves something");
     assert_eq!(world.cluster.borrow().unknown_commits, 0);
+}
+
+/// What comes before it opens a transaction, which it then outlives: it has to be tried with less before it, until it is
+/// through with its criteria before its own first output opens one.
+#[test]
+fn a_costly_record_behind_others_does_not_outlive_its_transactions_for_ever() {
+    for max_records in [1, 2, 4, 8, 100] {
+        for number in 0..14 {
+            let unusual = Unusual { costly: vec![(1, number)], ..Unusual::default() };
+            let run = Run { unusual, max_records, ..Run::new(&[]) };
+            if let Err(found) = run.go() {
+                panic!("{found}\nin {run:?}");
+            }
+        }
+    }
 }
 
 /// A fault at each call, in each way: alone, and on the way back from others.

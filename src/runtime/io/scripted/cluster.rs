@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::ingest::{Destinations, INGEST, Ingest, PARTITIONS, Sent};
+use super::ingest::{INGEST, Ingest, PARTITIONS, Sent, Unusual};
 use super::script::Script;
 use crate::kafka::consumer::GroupEvent;
 use crate::runtime::stop::StopSignal;
@@ -82,7 +82,7 @@ impl Membership {
 pub(crate) struct Cluster {
     pub script: Script,
     pub ingest: Ingest,
-    pub destinations: Destinations,
+    pub unusual: Unusual,
     start: Instant,
     pub elapsed: Duration,
     pub partitions: Vec<Partition>,
@@ -99,11 +99,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(script: Script, destinations: Destinations) -> Self {
+    pub(crate) fn new(script: Script, unusual: Unusual) -> Self {
         Self {
             script,
-            ingest: Ingest::new(&destinations),
-            destinations,
+            ingest: Ingest::new(&unusual),
+            unusual,
             start: Instant::now(),
             elapsed: Duration::ZERO,
             partitions: (0..PARTITIONS).map(|_| Partition { committed: None, owner: Owner::Nobody }).collect(),
@@ -246,7 +246,7 @@ impl Cluster {
 
     /// Whether a Kafka topic takes nothing at the moment.
     pub(crate) fn is_gone(&self, kafka_topic: &str) -> bool {
-        let gone = self.destinations.gone;
+        let gone = self.unusual.gone;
         gone.is_some_and(|(name, seconds)| name == kafka_topic && self.elapsed < Duration::from_secs(seconds))
     }
 

@@ -1,6 +1,9 @@
 //! The records of the scripted ingest Kafka topic, and what has to come of each: the real pipeline says it.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::cluster::TRANSACTION_TIMEOUT;
 
 use crate::config::environment::Environment;
 use crate::config::settings::Settings;
@@ -17,6 +20,9 @@ use crate::domain::tally::Tally;
 pub(crate) const INGEST: &str = "changes";
 pub(crate) const PARTITIONS: i32 = 3;
 const RECORDS: i64 = 14;
+
+/// More than [`TRANSACTION_TIMEOUT`].
+const TOO_LONG: Duration = Duration::from_secs(TRANSACTION_TIMEOUT.as_secs() + 1);
 
 /// An output as it lies in its Kafka topic; two are the same when every byte is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +58,17 @@ impl Sent {
     }
 }
 
-/// What is unusual about the destinations of a run.
+/// What is unusual about the records and the destinations of a run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Destinations {
+pub(crate) struct Unusual {
     /// The notification of this record (its partition and number) is refused for good by its first destination.
     pub guilty: Vec<(i32, usize)>,
     /// `onDestinationError: dead-letter`.
     pub dead_letters_instead: bool,
     /// This Kafka topic takes nothing for so many seconds from the start.
     pub gone: Option<(&'static str, u64)>,
+    /// The criteria of these records take longer than a transaction may.
+    pub costly: Vec<(i32, usize)>,
 }
 
 pub(crate) const KAFKA_TOPICS: [&str; 3] = ["all", "results", "dead-letters"];
@@ -71,6 +79,7 @@ pub(crate) struct LoggedRecord {
     pub offset: i64,
     pub value: String,
     pub refused: Option<String>,
+    pub cost: Duration,
     pub outcomes: Vec<Vec<Sent>>,
 }
 
@@ -82,12 +91,12 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
-    pub(crate) fn new(destinations: &Destinations) -> Self {
-        let plan = plan(destinations.dead_letters_instead);
+    pub(crate) fn new(unusual: &Unusual) -> Self {
+        let plan = plan(unusual.dead_letters_instead);
         let mut pipeline = Pipeline::new(Arc::clone(&plan), limits());
         let partitions = (0..PARTITIONS)
             .map(|partition| {
-                let record = |number: usize| logged(&plan, &mut pipeline, destinations, partition, number);
+                let record = |number: usize| logged(&plan, &mut pipeline, unusual, partition, number);
                 (0..usize::try_from(RECORDS).expect("small")).map(record).collect()
             })
             .collect();
@@ -108,13 +117,7 @@ pub(crate) fn limits() -> Limits {
     Limits { max_message_bytes: 1_000_000, by_kafka_topic: std::collections::HashMap::new() }
 }
 
-fn logged(
-    plan: &Plan,
-    pipeline: &mut Pipeline,
-    destinations: &Destinations,
-    partition: i32,
-    number: usize,
-) -> LoggedRecord {
+fn logged(plan: &Plan, pipeline: &mut Pipeline, unusual: &Unusual, partition: i32, number: usize) -> LoggedRecord {
     // Between the records stand the marks of the publisher's transactions: offsets have gaps.
     let offset = i64::try_from(number + number / 3).expect("small");
     let value = value(partition, number);
@@ -124,14 +127,14 @@ fn logged(
         OutputKind::Notification(_) => Some((*kind, sent.kafka_topic.clone())),
         OutputKind::DeadLetter(_) => None,
     });
-    let is_guilty = destinations.guilty.contains(&(partition, number));
+    let is_guilty = unusual.guilty.contains(&(partition, number));
     let guilty = first.filter(|_| is_guilty);
     let mut refusals = Refusals::NONE;
     if let Some((kind, _)) = &guilty {
         refusals.add(*kind, 0, DeadLetterClass::TooLarge);
     }
     let mut outcomes = vec![run(&refusals)];
-    if let (true, Some((gone, _))) = (destinations.dead_letters_instead, destinations.gone) {
+    if let (true, Some((gone, _))) = (unusual.dead_letters_instead, unusual.gone) {
         let gone = plan.destinations.iter().position(|destination| destination.kafka_topic == gone);
         if let Some(gone) = gone {
             refusals.add_destination(DestinationIndex(gone));
@@ -147,6 +150,7 @@ fn logged(
     LoggedRecord {
         offset,
         value,
+        cost: if unusual.costly.contains(&(partition, number)) { TOO_LONG } else { Duration::ZERO },
         refused: guilty.map(|(_, kafka_topic)| kafka_topic),
         outcomes: outcomes.into_iter().map(|list| list.into_iter().map(|(_, sent)| sent).collect()).collect(),
     }

@@ -28,6 +28,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// A record of the scripted ingest.
 #[derive(Debug, Clone)]
 pub(crate) struct ScriptedRecord {
+    world: World,
+    cost: Duration,
     partition: i32,
     offset: i64,
     value: String,
@@ -57,6 +59,7 @@ impl InputRecord for ScriptedRecord {
     }
 
     fn with_source<R>(&self, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
+        self.world.cluster.borrow_mut().pass(self.cost);
         read(&source(self.partition, self.offset, &self.value))
     }
 }
@@ -98,7 +101,7 @@ impl GroupMember for ScriptedMember {
             if !cluster.member.events.is_empty() {
                 return None;
             }
-            let record = next_record(cluster);
+            let record = next_record(cluster, &self.0);
             if record.is_none() {
                 cluster.pass(timeout);
             }
@@ -297,7 +300,7 @@ fn serve_membership(cluster: &mut Cluster) {
 }
 
 /// The partitions take turns.
-fn next_record(cluster: &mut Cluster) -> Option<ScriptedRecord> {
+fn next_record(cluster: &mut Cluster, world: &World) -> Option<ScriptedRecord> {
     let member = &cluster.member;
     let mut open: Vec<(i32, i64)> = member
         .reading
@@ -309,7 +312,8 @@ fn next_record(cluster: &mut Cluster) -> Option<ScriptedRecord> {
     for (number, next) in open {
         let record = cluster.ingest.partition(number).iter().find(|record| record.offset >= next);
         if let Some(record) = record {
-            let record = ScriptedRecord { partition: number, offset: record.offset, value: record.value.clone() };
+            let (world, value) = (world.clone(), record.value.clone());
+            let record = ScriptedRecord { world, cost: record.cost, partition: number, offset: record.offset, value };
             cluster.member.reading.insert(number, record.offset + 1);
             return Some(record);
         }
