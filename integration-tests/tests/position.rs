@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use integration_tests::kafka::{ClusterOptions, Isolation, KafkaCluster, shared, unique};
@@ -100,8 +101,10 @@ fn records_deleted_before_a_running_reader_gets_to_them_stop_their_partition_unt
     let read = produce(&scene, "read", now);
     let mut service = reader.spec.start().unwrap();
     reader.copies(&scene).unwrap();
-    // What it has fetched ahead is not lost: it is frozen before the records come that are deleted.
+    // What it has fetched ahead is not lost: it is frozen before the records come that are deleted, and the request that
+    // already waits for them at the broker has been answered without them.
     service.pause().unwrap();
+    thread::sleep(2 * FETCH_WAIT);
     let deleted = produce(&scene, "deleted", now);
     let left = produce(&scene, "left", now);
     delete_before(&scene, 0, deleted[0].1.offset + 1).unwrap();
@@ -192,7 +195,7 @@ fn a_group_whose_first_batch_was_refused_begins_with_the_first_record() {
 
 #[test]
 fn an_ingest_that_is_made_anew_while_the_service_runs_is_read_from_its_beginning() {
-    recreated(|_| {}, |_, _| {});
+    recreated(|_| {}, |_, _, _| {});
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn an_ingest_that_is_made_anew_while_the_service_is_frozen_is_read_from_its_begi
         |service| {
             service.pause().unwrap();
         },
-        |_, _| {},
+        |_, _, _| {},
     );
 }
 
@@ -216,18 +219,28 @@ fn an_old_position_that_comes_late_into_an_ingest_made_anew_skips_nothing() {
 }
 
 #[test]
+fn an_old_position_that_comes_late_while_nobody_runs_skips_nothing() {
+    recreated(
+        |service| {
+            assert_eq!(service.sigterm().unwrap().0.code(), Some(0));
+        },
+        commit_late,
+    );
+}
+
+#[test]
 fn an_ingest_that_is_made_anew_while_nobody_runs_is_read_from_its_beginning() {
     recreated(
         |service| {
             assert_eq!(service.sigterm().unwrap().0.code(), Some(0));
         },
-        |_, _| {},
+        |_, _, _| {},
     );
 }
 
 /// Deletes the ingest and makes it anew, with more records in it than were read before: whoever went on at the old
 /// position would skip some of them, and nothing would look wrong.
-fn recreated(before: impl FnOnce(&mut Service), after: impl FnOnce(&Scene<'_>, &str)) {
+fn recreated(before: impl FnOnce(&mut Service), after: impl FnOnce(&Scene<'_>, &str, &TopicPartitionList)) {
     let scene = Scene::new(shared(), 2, &["all"]).unwrap();
     let mut reader = Reader::new(&scene, "all", "earliest");
     // A frozen service is still a member when it wakes.
@@ -236,11 +249,12 @@ fn recreated(before: impl FnOnce(&mut Service), after: impl FnOnce(&Scene<'_>, &
     let old: Vec<Event> = (0..3).flat_map(|number| produce(&scene, &format!("old{number}"), now)).collect();
     let mut service = reader.spec.start().unwrap();
     assert_eq!(reader.copies(&scene).unwrap(), copies(&[(1, &old)]));
+    let positions = positions(&scene, reader.spec.group());
     before(&mut service);
     scene.admin.delete_kafka_topic(&scene.ingest).unwrap();
     scene.admin.create_kafka_topic(&scene.ingest, 2).unwrap();
     let new: Vec<Event> = (0..9).flat_map(|number| produce(&scene, &format!("new{number}"), now)).collect();
-    after(&scene, reader.spec.group());
+    after(&scene, reader.spec.group(), &positions);
     if service.exit_status().unwrap().is_some() {
         service = reader.spec.start().unwrap();
     } else {
@@ -256,21 +270,34 @@ fn recreated(before: impl FnOnce(&mut Service), after: impl FnOnce(&Scene<'_>, &
     all.unwrap_or_else(|_| panic!("out came {found:?}\n{log}"));
 }
 
-/// Commits the position that the group had in the old ingest, as a commit does that was under way when it went: a
+/// What the group has committed, with the metadata that names the Kafka topic by its id.
+fn positions(scene: &Scene<'_>, group: &str) -> TopicPartitionList {
+    let nobody: BaseConsumer = scene.cluster.client().set("group.id", group).create().unwrap();
+    let mut partitions = TopicPartitionList::new();
+    partitions.add_partition_range(&scene.ingest, 0, 1);
+    let committed = nobody.committed_offsets(partitions, WITHIN).unwrap();
+    assert_eq!(committed.count(), 2);
+    for element in committed.elements() {
+        assert_eq!(element.offset(), Offset::Offset(3));
+        assert!(element.metadata().starts_with("topic-id="), "{}", element.metadata());
+    }
+    committed
+}
+
+/// Commits the positions that the group had in the old ingest, as a commit does that was under way when it went: a
 /// transaction's offsets are taken although no member sends them.
-fn commit_late(scene: &Scene<'_>, group: &str) {
+fn commit_late(scene: &Scene<'_>, group: &str, positions: &TopicPartitionList) {
     let cluster = scene.cluster;
     let nobody: BaseConsumer = cluster.client().set("group.id", group).create().unwrap();
     let producer: BaseProducer = cluster.client().set("transactional.id", unique("late")).create().unwrap();
-    let mut offsets = TopicPartitionList::new();
-    for partition in 0..2 {
-        offsets.add_partition_offset(&scene.ingest, partition, Offset::Offset(3)).unwrap();
-    }
     producer.init_transactions(WITHIN).unwrap();
     producer.begin_transaction().unwrap();
-    producer.send_offsets_to_transaction(&offsets, &nobody.group_metadata().unwrap(), WITHIN).unwrap();
+    producer.send_offsets_to_transaction(positions, &nobody.group_metadata().unwrap(), WITHIN).unwrap();
     producer.commit_transaction(WITHIN).unwrap();
 }
+
+/// How long a broker holds a request for records that are not there yet (`fetch.wait.max.ms`).
+const FETCH_WAIT: Duration = Duration::from_millis(500);
 
 /// Waits until a partition of the ingest, and no other, stands still with a lag, and the log has said why.
 fn wait_for_stopped(service: &mut Service, scene: &Scene<'_>, partition: &str) {

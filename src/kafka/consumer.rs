@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -52,6 +52,15 @@ pub struct FetchPosition {
     pub stable_end: i64,
 }
 
+/// The id of a Kafka topic, by which it differs from others that had its name before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicId {
+    /// The Kafka topic.
+    pub kafka_topic: String,
+    /// Its id.
+    pub id: String,
+}
+
 /// Notes what the client calls back.
 pub struct GroupContext {
     client: String,
@@ -68,13 +77,18 @@ pub struct GroupContext {
 /// client's log is the only place that tells (its option `debug` is set for this).
 #[derive(Default)]
 struct Incarnations {
-    /// The ids by which the client has known a Kafka topic. More than two can come in turn: brokers learn of a new one
-    /// at different times.
-    ids: BTreeMap<String, BTreeSet<String>>,
-    /// Those that were made anew.
-    made_anew: BTreeSet<String>,
-    /// Of these, the ones that the task has not heard of.
-    news: Vec<String>,
+    known: BTreeMap<String, Incarnation>,
+    /// What the task has not heard yet: Kafka topics with their new ids, or their first.
+    news: Vec<TopicId>,
+}
+
+/// What the client knows of one Kafka topic.
+struct Incarnation {
+    /// The ids by which it has known it. More than two can come in turn: brokers learn of a new one at different times.
+    ids: BTreeSet<String>,
+    newest: String,
+    /// Since when that is the newest.
+    since: Instant,
 }
 
 impl Incarnations {
@@ -85,12 +99,13 @@ impl Incarnations {
             // A broker that knows no ids.
             return;
         }
-        let known = self.ids.entry(kafka_topic.to_owned()).or_default();
-        let is_first = known.is_empty();
-        if known.insert(id.to_owned()) && !is_first {
-            self.made_anew.insert(kafka_topic.to_owned());
-            self.news.push(kafka_topic.to_owned());
+        let first = || Incarnation { ids: BTreeSet::new(), newest: String::new(), since: Instant::now() };
+        let known = self.known.entry(kafka_topic.to_owned()).or_insert_with(first);
+        if known.newest != id {
+            (known.newest, known.since) = (id.to_owned(), Instant::now());
+            self.news.push(TopicId { kafka_topic: kafka_topic.to_owned(), id: id.to_owned() });
         }
+        known.ids.insert(id.to_owned());
     }
 }
 
@@ -212,14 +227,21 @@ impl TaskConsumer {
         lock(&self.client().context().positions).take()
     }
 
-    /// Kafka topics that were deleted and made anew since the last question.
-    pub fn take_made_anew(&self) -> Vec<String> {
+    /// The ids of Kafka topics that the client has learnt since the last question.
+    pub fn take_topic_ids(&self) -> Vec<TopicId> {
         std::mem::take(&mut lock(&self.client().context().incarnations).news)
     }
 
     /// Whether a Kafka topic was deleted and made anew while this member lives.
     pub(super) fn was_made_anew(&self, kafka_topic: &str) -> bool {
-        lock(&self.client().context().incarnations).made_anew.contains(kafka_topic)
+        let incarnations = lock(&self.client().context().incarnations);
+        incarnations.known.get(kafka_topic).is_some_and(|known| known.ids.len() > 1)
+    }
+
+    /// The id of a Kafka topic, and for how long the client has not heard of another one; where the brokers know ids.
+    pub(super) fn topic_id(&self, kafka_topic: &str) -> Option<(String, Duration)> {
+        let incarnations = lock(&self.client().context().incarnations);
+        incarnations.known.get(kafka_topic).map(|known| (known.newest.clone(), known.since.elapsed()))
     }
 
     /// Starts reading these partitions at their offsets.
@@ -393,7 +415,12 @@ mod tests {
         say("[thrd:main]: Topic changes changed id from two to AAAAAAAAAAAAAAAAAAAAAA");
         incarnations.note("TOPIC", "Topic other changed id from three to four");
 
-        assert_eq!(incarnations.news, ["changes"]);
-        assert!(incarnations.made_anew.contains("changes"));
+        let news: Vec<_> = incarnations.news.iter().map(|news| (&*news.kafka_topic, &*news.id)).collect();
+        let expected =
+            [("changes", "one"), ("other", "three"), ("changes", "two"), ("changes", "one"), ("changes", "two")];
+        assert_eq!(news, expected);
+        assert_eq!(incarnations.known["changes"].newest, "two");
+        assert_eq!(incarnations.known["changes"].ids.len(), 2);
+        assert_eq!(incarnations.known["other"].ids.len(), 1);
     }
 }

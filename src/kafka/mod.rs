@@ -6,5 +6,6 @@ pub mod admin;
 pub mod client_options;
 pub mod consumer;
 pub mod errors;
+pub mod offset_metadata;
 pub mod producer;
 pub mod start_positions;

@@ -4,6 +4,7 @@
 //! process start, group without members:  no partition of the Kafka topic has a position
 //!                                           -> startFrom is committed for all its partitions at once
 //! partition assigned:                    position committed       -> there
+//!                                        of a Kafka topic that was deleted and made anew -> the new one's beginning
 //!                                        none, but others have    -> the partition was added later: its beginning
 //!                                        none at all              -> startFrom, committed before the first record
 //! ```
@@ -12,6 +13,7 @@
 //! move the start. **Fails** towards more events, never fewer: a partition whose history is unclear starts at its
 //! beginning. A committed position that the partition no longer has is reported, not skipped.
 
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -20,11 +22,16 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client_options::{self, InquirerContext};
 use super::consumer::TaskConsumer;
+use super::offset_metadata;
 use crate::config::settings::Settings;
 use crate::domain::plan::{Ingest, Plan, StartFrom};
 
 /// How long one question to the brokers may take before it is asked again.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// For how long a client must have known a Kafka topic by one id to take a position of another one for an old one. All
+/// brokers know of a new Kafka topic long before.
+const SURE_AFTER: Duration = Duration::from_secs(4);
 
 /// How many of a client's queued errors are looked at.
 const QUEUED: usize = 100;
@@ -147,17 +154,33 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
     let mut new = TopicPartitionList::new();
     for element in committed.elements() {
         let (kafka_topic, partition) = (element.topic(), element.partition());
-        if let Some(offset) = offset_of(element.offset()) {
+        let topic_id = consumer.topic_id(kafka_topic);
+        let is_old = is_of_another(element.metadata(), topic_id.as_ref())?;
+        // Not known yet: what the position says of itself goes with it until it is.
+        let metadata = match topic_id {
+            Some((id, _)) => offset_metadata::of_topic_id(&id),
+            None => element.metadata().to_owned(),
+        };
+        let committed = offset_of(element.offset());
+        if is_old {
+            tracing::warn!(
+                kafka_topic,
+                partition,
+                committed,
+                "the committed position is of a Kafka topic that was deleted and made anew: this one is read from its start"
+            );
+        }
+        if let Some(offset) = committed.filter(|_| !is_old) {
             let (first, end) = client.fetch_watermarks(kafka_topic, partition, ANSWER)?;
             if (first..=end).contains(&offset) {
-                positions.readable.add_partition_offset(kafka_topic, partition, Offset::Offset(offset))?;
+                add(&mut positions.readable, kafka_topic, partition, Offset::Offset(offset), &metadata)?;
             } else {
                 let kafka_topic = kafka_topic.to_owned();
                 positions.lost.push(LostPosition { kafka_topic, partition, committed: offset, first, end });
             }
         } else {
             // A Kafka topic that was made anew under our eyes holds nothing that was read or skipped before.
-            let start = if consumer.was_made_anew(kafka_topic) || group_knows(client, kafka_topic)? {
+            let start = if is_old || consumer.was_made_anew(kafka_topic) || group_knows(client, kafka_topic)? {
                 StartFrom::Earliest
             } else {
                 plan.ingest_of(kafka_topic).map_or(StartFrom::Earliest, |ingest| ingest.start_from)
@@ -165,27 +188,55 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
             let mut one = TopicPartitionList::new();
             one.add_partition(kafka_topic, partition);
             for found in start_offsets(client, &one, start)?.elements() {
-                new.add_partition_offset(kafka_topic, partition, found.offset())?;
+                add(&mut new, kafka_topic, partition, found.offset(), &metadata)?;
             }
         }
     }
     if new.count() > 0 {
         client.commit(&new, CommitMode::Sync)?;
         for element in new.elements() {
-            positions.readable.add_partition_offset(element.topic(), element.partition(), element.offset())?;
+            let (offset, metadata) = (element.offset(), element.metadata());
+            add(&mut positions.readable, element.topic(), element.partition(), offset, metadata)?;
         }
     }
     Ok(positions)
 }
 
-/// Puts the group back to the beginning of these partitions, of a Kafka topic that was made anew: a position that is
-/// committed there was said of the old one, and came late.
+/// Whether a committed position is about another Kafka topic of the same name, one that is gone.
+///
+/// Brokers learn of a new Kafka topic at different times, and this client hears of it from one of them: the position may
+/// as well be about a newer one than it knows. Only when it has known the same id for a while, it is sure.
 ///
 /// # Errors
-/// When the brokers do not answer in time, or the group has moved on.
-pub fn restart(consumer: &TaskConsumer, partitions: &TopicPartitionList) -> KafkaResult<()> {
-    let starts = start_offsets(consumer.client(), partitions, StartFrom::Earliest)?;
-    consumer.client().commit(&starts, CommitMode::Sync)
+/// When it is not sure yet: ask again.
+fn is_of_another(metadata: &str, topic_id: Option<&(String, Duration)>) -> KafkaResult<bool> {
+    let (Some(said), Some((id, for_so_long))) = (offset_metadata::topic_id(metadata), topic_id) else {
+        return Ok(false);
+    };
+    if said == id {
+        return Ok(false);
+    }
+    if *for_so_long < SURE_AFTER {
+        thread::sleep(SURE_AFTER / 4);
+        return Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicId));
+    }
+    Ok(true)
+}
+
+/// A partition with its position and what goes with it.
+fn add(
+    list: &mut TopicPartitionList,
+    kafka_topic: &str,
+    partition: i32,
+    offset: Offset,
+    metadata: &str,
+) -> KafkaResult<()> {
+    let mut element = list.add_partition(kafka_topic, partition);
+    element.set_offset(offset)?;
+    if !metadata.is_empty() {
+        element.set_metadata(metadata);
+    }
+    Ok(())
 }
 
 /// The stable committed positions of these partitions.

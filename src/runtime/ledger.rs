@@ -6,6 +6,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::backlog::Positioned;
+use super::position_notes::PositionNotes;
 use crate::domain::plan::Plan;
 use crate::domain::tally::Tally;
 
@@ -73,14 +74,19 @@ impl Offsets {
         });
     }
 
-    /// The list as the client wants it.
+    /// The list as the client wants it, with the metadata that goes with the positions.
     ///
     /// # Errors
     /// When an offset is none that Kafka knows: cannot be, since they come from records.
-    pub fn to_list(&self) -> KafkaResult<TopicPartitionList> {
+    pub fn to_list(&self, notes: &PositionNotes) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(self.positions.len());
         for position in &self.positions {
-            list.add_partition_offset(&position.kafka_topic, position.partition, Offset::Offset(position.next))?;
+            let mut element = list.add_partition(&position.kafka_topic, position.partition);
+            element.set_offset(Offset::Offset(position.next))?;
+            let metadata = notes.of(&position.kafka_topic, position.partition);
+            if !metadata.is_empty() {
+                element.set_metadata(metadata);
+            }
         }
         Ok(list)
     }

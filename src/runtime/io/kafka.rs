@@ -14,7 +14,7 @@ use super::{GroupMember, InputRecord, TaskIo};
 use crate::domain::output::OutputRecord;
 use crate::domain::plan::Plan;
 use crate::domain::source::{SourceHeader, SourceRecord};
-use crate::kafka::consumer::{FetchPosition, GroupEvent, TaskConsumer};
+use crate::kafka::consumer::{FetchPosition, GroupEvent, TaskConsumer, TopicId};
 use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, NewProducer, OpenTransaction};
 use crate::kafka::start_positions::{self, Positions};
@@ -111,12 +111,8 @@ impl GroupMember for TaskConsumer {
         self.take_positions()
     }
 
-    fn take_made_anew(&self) -> Vec<String> {
-        self.take_made_anew()
-    }
-
-    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        start_positions::restart(self, partitions)
+    fn take_topic_ids(&self) -> Vec<TopicId> {
+        self.take_topic_ids()
     }
 
     fn start_positions(&self, assigned: &TopicPartitionList, plan: &Plan) -> KafkaResult<Positions> {

@@ -13,7 +13,7 @@ use super::backlog::Positioned;
 use crate::domain::output::OutputRecord;
 use crate::domain::plan::Plan;
 use crate::domain::source::SourceRecord;
-use crate::kafka::consumer::{FetchPosition, GroupEvent};
+use crate::kafka::consumer::{FetchPosition, GroupEvent, TopicId};
 use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure};
 use crate::kafka::start_positions::Positions;
@@ -89,16 +89,10 @@ pub trait GroupMember {
     /// How far the partitions are read, once for each of the client's reports.
     fn take_positions(&self) -> Option<Vec<FetchPosition>>;
 
-    /// Kafka topics that were deleted and made anew since the last question.
-    fn take_made_anew(&self) -> Vec<String>;
+    /// The ids of Kafka topics that the client has learnt since the last question; none from brokers that know no ids.
+    fn take_topic_ids(&self) -> Vec<TopicId>;
 
-    /// Puts the group back to the beginning of these partitions of a Kafka topic that was made anew.
-    ///
-    /// # Errors
-    /// When the brokers do not answer in time, or the group has moved on.
-    fn restart(&self, partitions: &TopicPartitionList) -> KafkaResult<()>;
-
-    /// Where newly assigned partitions are read from; what a new group lacks is committed first.
+    /// Where newly assigned partitions are read from, with the metadata that goes with their positions; what a new group lacks is committed first.
     ///
     /// # Errors
     /// When the brokers do not answer in time: ask again.

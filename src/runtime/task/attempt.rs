@@ -144,7 +144,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         let timeout = self.setup.settings.transaction_timeout;
         // The broker ends the transaction when its time is over: offsets are of no use to it any more.
         let (offsets_until, deadline) = (begun + timeout, self.io.now() + timeout);
-        let committed = match offsets.to_list() {
+        let committed = match offsets.to_list(&self.notes) {
             Ok(list) => transaction.send_offsets(&list, &group, offsets_until).and_then(|open| open.commit(deadline)),
             Err(error) => Err(CommitFailure::NotCommitted(transaction, Cause::of_transaction(&error))),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{Task, wall_clock_ms};
-use crate::kafka::consumer::GroupEvent;
+use crate::kafka::consumer::{GroupEvent, TopicId};
 use crate::ops::status::TaskState;
 use crate::runtime::errors::FatalError;
 use crate::runtime::io::{GroupMember, TaskIo};
@@ -14,18 +14,14 @@ use crate::telemetry::occurrence::{self, RebalanceKind};
 /// How long the question for a partition's ends may take.
 const WATERMARKS: Duration = Duration::from_secs(5);
 
-/// How often the beginning of a Kafka topic that was made anew is tried to be committed: should the group have moved on,
-/// its new member does it.
-const RESTARTS: u32 = 5;
-
 /// Pause before start positions are asked for again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 impl<Io: TaskIo> Task<'_, Io> {
     /// Answers everything that happened to the group. No transaction is open here.
     pub(super) fn serve_group(&mut self) -> Result<(), FatalError> {
-        for kafka_topic in self.member.take_made_anew() {
-            self.on_made_anew(&kafka_topic)?;
+        for topic_id in self.member.take_topic_ids() {
+            self.on_topic_id(&topic_id)?;
         }
         while let Some(event) = self.member.next_event() {
             match event {
@@ -40,32 +36,20 @@ impl<Io: TaskIo> Task<'_, Io> {
         Ok(())
     }
 
-    /// What is in hand of a Kafka topic that is gone, and where it stood, says nothing of the new one with its name. A
-    /// commit that was under way when it went may have put the old position into the new one: no transaction is open
-    /// here, so that it is over, and the beginning is committed over it.
+    /// What is in hand of a Kafka topic that is gone says nothing of the new one with its name. Joined again, the new one
+    /// is read from its start; a commit that was under way when the old one went carries the id of that.
     ///
     /// The backlog goes at once, not with the partitions: what the client still hands out is of the new Kafka topic, or
     /// is held back by the client until the group is joined again.
-    fn on_made_anew(&mut self, kafka_topic: &str) -> Result<(), FatalError> {
-        occurrence::kafka_topic_made_anew(self.setup.number, kafka_topic);
-        let mut old = TopicPartitionList::new();
-        for partition in self.lag.partitions_of(kafka_topic) {
-            old.add_partition(kafka_topic, partition);
-        }
+    fn on_topic_id(&mut self, topic_id: &TopicId) -> Result<(), FatalError> {
+        let ours = self.lag.partitions_of(&topic_id.kafka_topic);
+        let old = self.notes.learn(topic_id, &ours);
         if old.count() == 0 {
             return Ok(());
         }
+        occurrence::kafka_topic_made_anew(self.setup.number, &topic_id.kafka_topic);
         self.backlog.drop_partitions(&old);
         self.ledger.drop_partitions(&old, &self.setup.plan);
-        for _ in 0..RESTARTS {
-            match self.member.restart(&old) {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::warn!(task = self.setup.number, %error, "the beginning of a Kafka topic was not committed");
-                    self.io.sleep(ASK_AGAIN);
-                }
-            }
-        }
         self.rejoin()
     }
 
@@ -87,6 +71,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         }
         self.backlog.drop_partitions(partitions);
         self.ledger.drop_partitions(partitions, &self.setup.plan);
+        self.notes.revoked(partitions);
         for element in partitions.elements() {
             self.lag.revoked(element.topic(), element.partition());
         }
@@ -127,6 +112,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             tracing::warn!(task = self.setup.number, %error, "assignment refused by the client, rejoining the group");
             return self.rejoin();
         }
+        self.notes.assigned(&positions.readable);
         for element in positions.readable.elements() {
             let position = element.offset().to_raw().unwrap_or(0);
             self.lag.assigned(element.topic(), element.partition(), position);

@@ -33,6 +33,7 @@ use super::io::{GroupMember, IdleProducer as _, InputRecord, TaskIo};
 use super::lag::{InHand, LagBoard};
 use super::ledger::{Ledger, Offsets};
 use super::limits::SharedLimits;
+use super::position_notes::PositionNotes;
 use super::stop::StopSignal;
 use crate::config::settings::Settings;
 use crate::domain::pipeline::Pipeline;
@@ -102,6 +103,7 @@ struct Task<'c, Io: TaskIo> {
     backlog: Backlog<<Io::Member as GroupMember>::Record<'c>>,
     ledger: Ledger,
     lag: LagBoard,
+    notes: PositionNotes,
     /// Partitions that came and could not be settled yet, because brokers did not answer.
     unsettled: Option<TopicPartitionList>,
     paused: bool,
@@ -164,6 +166,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             backlog: Backlog::default(),
             ledger: Ledger::new(plan),
             lag: LagBoard::default(),
+            notes: PositionNotes::default(),
             unsettled: None,
             paused: false,
             unreadable: BTreeSet::new(),

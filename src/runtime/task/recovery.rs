@@ -340,7 +340,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             return Ok(());
         };
         let deadline = self.io.now() + ABORT_TIME;
-        let offsets = self.ledger.offsets.to_list().map_err(|error| Cause::of_transaction(&error))?;
+        let offsets = self.ledger.offsets.to_list(&self.notes).map_err(|error| Cause::of_transaction(&error))?;
         let started = self.io.now();
         match producer.begin()?.send_offsets(&offsets, &group, deadline).and_then(|open| open.commit(deadline)) {
             Ok(producer) => {

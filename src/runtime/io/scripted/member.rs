@@ -11,7 +11,7 @@ use super::ingest::{INGEST, source};
 use super::script::Call;
 use crate::domain::plan::Plan;
 use crate::domain::source::SourceRecord;
-use crate::kafka::consumer::{FetchPosition, GroupEvent};
+use crate::kafka::consumer::{FetchPosition, GroupEvent, TopicId};
 use crate::kafka::start_positions::Positions;
 use crate::runtime::backlog::Positioned;
 use crate::runtime::io::{GroupMember, InputRecord};
@@ -117,12 +117,8 @@ impl GroupMember for ScriptedMember {
         None
     }
 
-    fn take_made_anew(&self) -> Vec<String> {
+    fn take_topic_ids(&self) -> Vec<TopicId> {
         Vec::new()
-    }
-
-    fn restart(&self, _partitions: &TopicPartitionList) -> KafkaResult<()> {
-        Ok(())
     }
 
     fn start_positions(&self, assigned: &TopicPartitionList, _plan: &Plan) -> KafkaResult<Positions> {
