@@ -141,6 +141,17 @@ fn a_valid_configuration_exits_0() {
 }
 
 #[test]
+fn validate_names_each_criterion_that_is_not_compiled_and_counts_them() {
+    let trigger = "      - resource: QuestionnaireResponse\n        fhirPathCriteria: status = 'completed'\n";
+    let not_compiled = trigger.replace("status = 'completed'", "item.exists() and descendants().count() > 9");
+    assert!(VALID.contains(trigger), "the example has this trigger");
+    let file = TopicsFile::new(&VALID.replace(trigger, &format!("{trigger}{not_compiled}")));
+    let output = fhir_fanout(&["validate", "--topics", &file.path()]);
+    insta::assert_snapshot!("validate_engines", file.shorten(&output.stdout));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn warnings_are_printed_and_do_not_fail() {
     let file = TopicsFile::new(&format!("{VALID}    organization: Organization/unknown\n"));
     let output = fhir_fanout(&["validate", "--topics", &file.path()]);

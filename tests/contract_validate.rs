@@ -202,7 +202,7 @@ fn criteria_are_checked_with_the_position_in_the_expression() {
         assert!(checked.text.contains("topics.yaml:19:"), "{text}: {}", checked.text);
     }
     for text in [
-        "%current.status != %previous.status",
+        "%previous.empty() or %current.status != %previous.status",
         "%context.status = 'a'",
         "%resource.item.exists()",
         "item.answer.value.ofType(string) = 'x'",
@@ -210,6 +210,13 @@ fn criteria_are_checked_with_the_position_in_the_expression() {
         let checked = validate(&criterion(text));
         assert_eq!((checked.code, checked.problems("warning")), (Some(0), 0), "{text}: {}", checked.text);
     }
+    let on_update_alone = validate(&criterion("%current.status != %previous.status"));
+    assert_eq!(on_update_alone.code, Some(0), "{}", on_update_alone.text);
+    assert!(
+        on_update_alone.text.contains("never true on create: `%previous` is empty there"),
+        "{}",
+        on_update_alone.text
+    );
     let bound = validate(&criterion("authored >= @2024-01-01"));
     assert_eq!((bound.code, bound.problems("warning")), (Some(0), 1), "{}", bound.text);
 }

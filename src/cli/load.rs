@@ -8,7 +8,7 @@ use crate::config;
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::environment::Environment;
 use crate::config::settings::Settings;
-use crate::config::topics::ForeignBootstrap;
+use crate::config::topics::{Engines, ForeignBootstrap};
 use crate::domain::fhirpath::FhirPath;
 use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::ForeignServers;
@@ -24,6 +24,8 @@ pub struct Loaded {
     pub foreign: Vec<ForeignServers>,
     /// What may surprise.
     pub warnings: Diagnostics,
+    /// Which engine runs the criteria.
+    pub engines: Engines,
 }
 
 /// A configuration that cannot run.
@@ -48,6 +50,7 @@ pub fn load(files: &Files) -> Result<Loaded, Refused> {
             plan: topics.plan,
             foreign: topics.foreign_bootstrap.into_iter().map(foreign_servers).collect(),
             warnings: diagnostics,
+            engines: topics.engines,
         }),
         None => Err(Refused { diagnostics }),
     }

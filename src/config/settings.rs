@@ -41,6 +41,8 @@ pub struct Settings {
     pub forward_headers: Vec<String>,
     /// The largest message that the producer sends, in bytes.
     pub max_message_bytes: usize,
+    /// The most steps that one evaluation of a criterion may take; more is an evaluation error.
+    pub evaluation_steps: u64,
     /// How long the broker lets a transaction stay open (`transaction.timeout.ms`).
     pub transaction_timeout: Duration,
     /// How long a silent consumer keeps its partitions (`session.timeout.ms`).

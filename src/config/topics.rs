@@ -12,6 +12,8 @@
 mod check;
 mod criteria;
 #[cfg(test)]
+mod criteria_tests;
+#[cfg(test)]
 mod engine_tests;
 mod fhir;
 #[cfg(test)]
@@ -44,6 +46,26 @@ pub struct LoadedTopics {
     pub plan: Plan,
     /// Destinations that name brokers of their own, to be compared by cluster id.
     pub foreign_bootstrap: Vec<ForeignBootstrap>,
+    /// Which engine runs the criteria.
+    pub engines: Engines,
+}
+
+/// Which engine runs the criteria of the active topics, each text once for each resource type.
+#[derive(Debug, Clone, Default)]
+pub struct Engines {
+    /// How many are compiled.
+    pub compiled: usize,
+    /// The others.
+    pub general: Vec<GeneralCriterion>,
+}
+
+/// A criterion that is not compiled, so that the general engine runs it.
+#[derive(Debug, Clone)]
+pub struct GeneralCriterion {
+    /// What the compiler does not take, where that is known; else the criterion.
+    pub place: Place,
+    /// Why; holds nothing of the expression.
+    pub reason: String,
 }
 
 /// A destination whose resource names other brokers than the service's own. They may lead to the same cluster; a

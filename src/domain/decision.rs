@@ -5,9 +5,10 @@
 //! nothing could come of it.
 
 use super::event::ResourceEvent;
-use super::fhirpath::Budget;
+use super::fhirpath::{Budget, Workspace};
 use super::organization::{OrganizationNode, Organizations, Standing};
-use super::plan::{Plan, TopicIndex};
+use super::plan::{Plan, PreparedType, TopicIndex};
+use super::shortlist::Open;
 use super::source::SourceRecord;
 use super::tally::FilterReason;
 use super::trigger::{Answers, Judgement, Questioner, Verdict, judge};
@@ -24,8 +25,13 @@ pub(crate) struct Decider {
     uses_organizations: bool,
     required_by_topic: Vec<Option<OrganizationNode>>,
     answers: Answers,
+    workspace: Workspace,
     time: String,
     decisions: Vec<Decision>,
+    /// The candidates of the current event that could not be left out.
+    open: Open,
+    /// The events of the record of which topics were left out, in their order.
+    sifted: Vec<u32>,
 }
 
 /// What was decided about one event for one topic.
@@ -57,8 +63,11 @@ impl Decider {
             organizations,
             required_by_topic,
             answers: Answers::new(plan.criteria.len()),
+            workspace: Workspace::new(),
             time: String::new(),
             decisions: Vec::new(),
+            open: Open::default(),
+            sifted: Vec::new(),
         }
     }
 
@@ -70,7 +79,8 @@ impl Decider {
         events: &[ResourceEvent<'_>],
     ) -> Result<(), Stop> {
         self.decisions.clear();
-        let mut budget = Budget::of_record(record.value.map_or(0, <[u8]>::len));
+        self.sifted.clear();
+        let mut budget = Budget::of_record(plan.evaluation_steps, record.value.map_or(0, <[u8]>::len));
         let mut decide = |(index, event)| self.decide_event(plan, record, index, event, &mut budget);
         (0..).zip(events).try_for_each(&mut decide)
     }
@@ -80,6 +90,20 @@ impl Decider {
         let start = self.decisions.partition_point(|decision| decision.event_index < event_index);
         let length = self.decisions[start..].partition_point(|decision| decision.event_index == event_index);
         &self.decisions[start..start + length]
+    }
+
+    /// The topics that were left out of the decisions, since the event cannot make their criteria true.
+    pub(crate) fn left_out<'d>(
+        &'d self,
+        plan: &'d Plan,
+        event_index: u32,
+        event: &ResourceEvent<'_>,
+    ) -> impl Iterator<Item = TopicIndex> + use<'d> {
+        let is_sifted = self.sifted.binary_search(&event_index).is_ok();
+        let prepared = is_sifted.then(|| prepared_for(plan, event)).flatten();
+        let shortlist = prepared.and_then(|prepared| prepared.shortlist(event.interaction));
+        let judged = self.decisions_of(event_index).iter().map(|decision| decision.topic);
+        shortlist.into_iter().flat_map(move |shortlist| shortlist.left_out(judged.clone()))
     }
 
     /// Lets an event pass to a destination by its organization.
@@ -100,13 +124,23 @@ impl Decider {
             return Ok(());
         }
         self.time.clear();
-        if candidates.iter().any(|candidate| candidate.criterion.is_some()) && !event.write_time(record, &mut self.time)
-        {
+        let asks = candidates.iter().any(|candidate| candidate.criterion.is_some());
+        if asks && !event.write_time(record, &mut self.time) {
             self.time.push_str(NO_TIME);
         }
         let standing = self.standing(plan, event);
         self.answers.forget();
-        let mut questioner = Questioner::new(plan, event, candidates, &self.time, budget);
+        let prepared = asks.then(|| prepared_for(plan, event)).flatten();
+        let criteria = prepared.map(|prepared| &prepared.criteria);
+        let mut questioner = Questioner::new(plan, event, criteria, &self.time, &mut self.workspace, budget);
+        let mut candidates = candidates;
+        if let Some(shortlist) = prepared.and_then(|prepared| prepared.shortlist(event.interaction))
+            && let Some(found) = questioner.sift()
+        {
+            shortlist.write_open(candidates, found, &mut self.open);
+            self.sifted.push(event_index);
+            candidates = &self.open.candidates;
+        }
         for of_topic in candidates.chunk_by(|one, other| one.topic == other.topic) {
             let topic = of_topic[0].topic;
             if plan.topics[topic.0].destinations.is_empty() {
@@ -134,4 +168,8 @@ impl Decider {
         }
         self.organizations.standing(event.claimed_organization(&plan.organizations.extension_url).as_ref())
     }
+}
+
+fn prepared_for<'p>(plan: &'p Plan, event: &ResourceEvent<'_>) -> Option<&'p PreparedType> {
+    plan.prepared(&event.identity.resource_type, event.fhir_release.unwrap_or(plan.fhir_release))
 }

@@ -125,6 +125,9 @@ pub enum FhirRelease {
 }
 
 impl FhirRelease {
+    /// How many releases there are.
+    pub const COUNT: usize = 3;
+
     /// Reads a release's name (`R4`) or version (`4.0`, `4.0.1`).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

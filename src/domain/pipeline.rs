@@ -189,6 +189,9 @@ impl Pipeline {
         for topic in transit.plan.other_interaction(&event.identity.resource_type, event.interaction) {
             transit.tally.filtered_by_topic(*topic, FilterReason::Interaction);
         }
+        for topic in self.decider.left_out(transit.plan, index, event) {
+            transit.tally.filtered_by_topic(topic, FilterReason::Criteria);
+        }
         let decisions = self.decider.decisions_of(index);
         if decisions.iter().any(|decision| decision.verdict == Verdict::Fires) {
             self.text.set(&self.base_url, transit.record, event, one_of_several.then_some(index));

@@ -1,12 +1,13 @@
 //! The compiled configuration: what runs. Immutable; made by `config`, read by the pipeline and the runtime.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
 use super::event::{FhirRelease, Interaction};
-use super::fhirpath::{Criterion, FhirPath};
+use super::fhirpath::{self, Criterion, FhirPath, Prepared};
+use super::shortlist::Shortlist;
 
 /// Position of a topic in [`Plan::topics`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +48,8 @@ pub struct Plan {
     pub criteria: Vec<Criterion>,
     /// The engine that evaluates the criteria.
     pub fhirpath: Arc<FhirPath>,
+    /// The most steps that one evaluation of a criterion may take.
+    pub evaluation_steps: u64,
     /// Names of the ingest headers that are passed on to outputs and dead letters.
     pub forward_headers: Vec<String>,
     /// Hash of all of the above, 16 lower-case hexadecimal digits: the header `fhir-plan`.
@@ -59,6 +62,26 @@ impl Plan {
     /// The triggers that this resource type and interaction could fire, in the order of their topics.
     pub fn candidates(&self, resource_type: &str, interaction: Interaction) -> &[Candidate] {
         self.triggers.candidates(resource_type, interaction)
+    }
+
+    /// What [`Plan::candidates`] is about, prepared for events of this resource type in this release at the first of
+    /// them. `None` for what is no FHIR resource type.
+    pub(crate) fn prepared(&self, resource_type: &str, release: FhirRelease) -> Option<&PreparedType> {
+        let position = fhirpath::resource_types().binary_search(&resource_type).ok()?;
+        let slot = &self.triggers.prepared.get(position)?[release as usize];
+        Some(slot.get_or_init(|| {
+            let asked = Interaction::ALL.map(|interaction| {
+                let candidates = self.candidates(resource_type, interaction).iter();
+                candidates.filter_map(|candidate| Some(candidate.criterion?.0)).collect::<Vec<_>>()
+            });
+            let asked = asked.each_ref().map(Vec::as_slice);
+            let criteria = self.fhirpath.prepare(release, resource_type, &self.criteria, asked);
+            let shortlists = Interaction::ALL.map(|interaction| {
+                let candidates = self.candidates(resource_type, interaction);
+                Shortlist::new(&self.topics, candidates, criteria.sifted(interaction))
+            });
+            PreparedType { criteria, shortlists }
+        }))
     }
 
     /// The topics with a trigger for this resource type, but none for this interaction, in their order.
@@ -218,6 +241,23 @@ pub struct TriggerIndex {
     by_type: HashMap<String, TypeTriggers>,
     /// For the types that no trigger names: the triggers for `Resource` alone.
     any_type: TypeTriggers,
+    /// By the position in [`fhirpath::resource_types`] and the release.
+    prepared: Vec<[OnceLock<PreparedType>; FhirRelease::COUNT]>,
+}
+
+/// What the topics want of one resource type in one release, prepared for its events.
+#[derive(Debug)]
+pub(crate) struct PreparedType {
+    pub(crate) criteria: Prepared,
+    /// By [`Interaction::index`].
+    shortlists: [Shortlist; 3],
+}
+
+impl PreparedType {
+    /// How topics can be left out at once, if any can.
+    pub(crate) fn shortlist(&self, interaction: Interaction) -> Option<&Shortlist> {
+        Some(&self.shortlists[interaction.index()]).filter(|shortlist| !shortlist.is_empty())
+    }
 }
 
 /// What the topics want of one resource type; tables by [`Interaction::index`], in the order of the topics.
@@ -233,7 +273,8 @@ impl TriggerIndex {
     /// Sorts the triggers of the topics into the index.
     #[must_use]
     pub fn new(topics: &[Topic]) -> Self {
-        let mut index = Self::default();
+        let prepared = fhirpath::resource_types().iter().map(|_| Default::default()).collect();
+        let mut index = Self { prepared, ..Self::default() };
         let named = topics.iter().flat_map(|topic| &topic.triggers).map(|trigger| trigger.resource.as_str());
         for name in named.filter(|name| *name != ANY_RESOURCE) {
             index.by_type.entry(name.to_owned()).or_default();

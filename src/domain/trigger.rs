@@ -5,14 +5,11 @@
 //!                                   none true: error (onError) > missing state (onMissingState) > criteria
 //! ```
 //!
-//! A criterion is evaluated at most once per event, however many triggers share it, and the event is converted for the
-//! engine only when a first criterion asks for it.
-
-use std::sync::Arc;
+//! A criterion is evaluated at most once per event, however many triggers share it, and the event is read only when
+//! a first criterion asks.
 
 use super::event::{Interaction, ResourceEvent};
-use super::fhirpath::{Budget, Criterion, Subject};
-use super::json;
+use super::fhirpath::{Budget, Criterion, EventSubject, EventText, Prepared, Workspace};
 use super::output::DeadLetterClass;
 use super::plan::{Candidate, CriterionIndex, OnError, OnMissingState, Plan};
 use super::tally::FilterReason;
@@ -114,24 +111,35 @@ impl Answers {
 pub(crate) struct Questioner<'e, 'a> {
     plan: &'e Plan,
     event: &'e ResourceEvent<'a>,
-    candidates: &'e [Candidate],
-    time: &'e str,
     /// What the criteria of the record may still take.
     budget: &'e mut Budget,
-    /// `None` until the first criterion asks; then the engine's view, or nothing if it could not be made.
-    subject: Option<Option<Subject>>,
+    subject: EventSubject<'e>,
 }
 
 impl<'e, 'a> Questioner<'e, 'a> {
-    /// `time` is the event's time as an instant; `candidates` are all whose criteria may be asked.
+    /// `criteria` are those of the plan, prepared for the event's type; `time` is its time as an instant.
     pub(crate) fn new(
         plan: &'e Plan,
         event: &'e ResourceEvent<'a>,
-        candidates: &'e [Candidate],
+        criteria: Option<&'e Prepared>,
         time: &'e str,
+        workspace: &'e mut Workspace,
         budget: &'e mut Budget,
     ) -> Self {
-        Self { plan, event, candidates, time, budget, subject: None }
+        let text = EventText {
+            release: event.fhir_release.unwrap_or(plan.fhir_release),
+            interaction: event.interaction,
+            focus: event.focus.as_ref().map(|focus| focus.json),
+            previous: event.previous,
+            time,
+        };
+        let subject = EventSubject::new(text, criteria, workspace);
+        Self { plan, event, budget, subject }
+    }
+
+    /// See [`EventSubject::sift`].
+    pub(crate) fn sift(&mut self) -> Option<&[u32]> {
+        self.subject.sift(self.budget)
     }
 
     /// Asks one criterion.
@@ -141,36 +149,12 @@ impl<'e, 'a> Questioner<'e, 'a> {
         if lacks_state && self.plan.on_missing_state == OnMissingState::DeadLetter {
             return Answer::Missing;
         }
-        if self.subject.is_none() {
-            self.subject = Some(self.make_subject());
-        }
-        let Some(Some(subject)) = &self.subject else { return Answer::Failed };
-        match self.plan.fhirpath.evaluate_within(criterion, subject, self.budget) {
+        match self.subject.evaluate(index.0, criterion, self.budget) {
             Ok(true) => Answer::True,
             Ok(false) if lacks_state => Answer::FalseForLackOfState,
             Ok(false) => Answer::False,
             Err(_) => Answer::Failed,
         }
-    }
-
-    /// The engine's view of the event. `None` when a number in it is out of every range: no criterion can be asked then.
-    fn make_subject(&self) -> Option<Subject> {
-        let focus = self.event.focus.as_ref().map(|focus| json::value(focus.json)).transpose().ok()?.map(Arc::new);
-        let previous = match self.event.interaction {
-            Interaction::Create => None,
-            Interaction::Delete => focus.clone(),
-            Interaction::Update if self.any_reads_previous() => {
-                self.event.previous.map(json::value).transpose().ok()?.map(Arc::new)
-            }
-            Interaction::Update => None,
-        };
-        let release = self.event.fhir_release.unwrap_or(self.plan.fhir_release);
-        Some(self.plan.fhirpath.subject(release, self.event.interaction, focus, previous, self.time))
-    }
-
-    fn any_reads_previous(&self) -> bool {
-        let mut criteria = self.candidates.iter().filter_map(|candidate| candidate.criterion);
-        criteria.any(|index| self.plan.criteria[index.0].reads_previous())
     }
 }
 

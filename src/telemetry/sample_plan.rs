@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::event::{FhirRelease, Interaction};
-use crate::domain::fhirpath::FhirPath;
+use crate::domain::fhirpath::{EVALUATION_STEPS, FhirPath};
 use crate::domain::plan::{
     Content, Destination, DestinationIndex, Ingest, IngestFormat, KeySource, OnDestinationError, OnError,
     OnMissingState, OrganizationHierarchy, Plan, StartFrom, Topic, TopicIndex, TriggerIndex,
@@ -38,6 +38,7 @@ pub(crate) fn sample_plan() -> Plan {
         ],
         criteria: Vec::new(),
         fhirpath: Arc::new(FhirPath::new()),
+        evaluation_steps: EVALUATION_STEPS,
         forward_headers: Vec::new(),
         hash: "0123456789abcdef".to_owned(),
         triggers: TriggerIndex::default(),

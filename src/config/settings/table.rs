@@ -115,6 +115,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |settings, given| size(given, 1_000..=1_000_000_000).map(|value| settings.max_message_bytes = value),
     },
     Setting {
+        name: "evaluationSteps",
+        default: "2000000",
+        unit: "steps",
+        meaning: "the most work that a criterion may do on one event (roughly: items looked at); all criteria of a record \
+                  together may do four times as much. More is an evaluation error; a step is about a quarter of a microsecond",
+        set: |settings, given| number(given, 1_000..=1_000_000_000).map(|value| settings.evaluation_steps = value),
+    },
+    Setting {
         name: "transactionTimeoutMs",
         default: "10000",
         unit: "milliseconds",
@@ -203,6 +211,7 @@ pub(super) fn defaults() -> Settings {
         batch: BatchSettings { max_records: 0, max_bytes: 0, linger: Duration::MAX },
         forward_headers: Vec::new(),
         max_message_bytes: 0,
+        evaluation_steps: 0,
         transaction_timeout: Duration::MAX,
         session_timeout: Duration::MAX,
         static_membership: true,

@@ -28,7 +28,8 @@ pub(super) fn check(
     let ingest = rules.ingest(&raw);
     let dead_letter = rules.dead_letter(&raw);
     let organizations = Organizations::check(raw.extension_url, raw.hierarchy, sink);
-    let mut criteria = Criteria::new(fhirpath, sink);
+    let fhir_release = raw.fhir_release.unwrap_or_default();
+    let mut criteria = Criteria::new(fhirpath, fhir_release, sink);
     let mut topics = rules.topics(&raw.topics, &organizations, &mut criteria);
     if raw.topics.is_empty() {
         sink.push(raw.place.warning("there are no topics: nothing will be sent").hint("describe them under `topics`"));
@@ -41,6 +42,7 @@ pub(super) fn check(
         sink.push(problem.hint("describe them under `destinations`"));
     }
     let topics: Vec<Topic> = topics.into_iter().filter_map(|checked| checked.topic).collect();
+    let (criteria, engines) = criteria.into_used()?;
     let mut plan = Plan {
         fhir_base_url: fhir_base_url?,
         ingest,
@@ -49,17 +51,18 @@ pub(super) fn check(
         on_missing_state: raw.on_missing_state.unwrap_or(OnMissingState::DeadLetter),
         on_destination_error: raw.on_destination_error.unwrap_or(OnDestinationError::Block),
         organizations: organizations.hierarchy,
-        fhir_release: raw.fhir_release.unwrap_or_default(),
+        fhir_release,
         triggers: TriggerIndex::new(&topics),
         topics,
         destinations,
-        criteria: criteria.into_used()?,
+        criteria,
         fhirpath: Arc::clone(fhirpath),
+        evaluation_steps: settings.evaluation_steps,
         forward_headers: settings.forward_headers.clone(),
         hash: String::new(),
     };
     plan.hash = hash::of(&plan, settings.max_message_bytes);
-    Some(LoadedTopics { plan, foreign_bootstrap })
+    Some(LoadedTopics { plan, foreign_bootstrap, engines })
 }
 
 /// A topic that was checked.
@@ -186,12 +189,15 @@ impl Rules<'_> {
     fn trigger(&self, raw: &RawTrigger, is_active: bool, criteria: &mut Criteria<'_>) -> Option<Trigger> {
         let given = raw.resource.as_ref();
         let resource = given.and_then(|given| self.named(given, names::resource_type(&given.value, &given.shown)));
+        let interactions = raw.interactions.clone().unwrap_or_else(|| Interaction::ALL.to_vec());
         if let Some(text) = &raw.criteria {
-            criteria.check(text, resource.as_deref().filter(|resource| *resource != ANY_RESOURCE));
+            criteria.check(text, resource.as_deref().filter(|resource| *resource != ANY_RESOURCE), &interactions);
         }
         let resource = resource?;
-        let interactions = raw.interactions.clone().unwrap_or_else(|| Interaction::ALL.to_vec());
-        let criterion = raw.criteria.as_ref().filter(|_| is_active).map(|text| criteria.index(text));
+        let criterion = raw.criteria.as_ref().filter(|_| is_active).map(|text| {
+            criteria.choose_engine(text, &resource);
+            criteria.index(text)
+        });
         Some(Trigger { resource, interactions, criterion })
     }
 

@@ -1,35 +1,53 @@
 //! Criteria: each text is compiled once, and each problem is placed inside of the expression in the file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::{Engines, GeneralCriterion};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::document::{Located, Sink};
-use crate::domain::fhirpath::{Criterion, CriterionProblem, FhirPath, Severity};
+use crate::config::document::{Located, Place, Sink};
+use crate::domain::event::{FhirRelease, Interaction};
+use crate::domain::fhirpath::{Criterion, CriterionProblem, FhirPath, NotCompiled, Severity};
 use crate::domain::plan::CriterionIndex;
 
 /// The criteria of all topics.
 pub(super) struct Criteria<'a> {
     fhirpath: &'a Arc<FhirPath>,
     sink: &'a Sink,
-    /// By text and resource type: the types make the checks sharper, the criterion is the same.
-    compiled: HashMap<(String, String), Vec<CriterionProblem>>,
+    /// By text, resource type and interactions: those make the checks sharper, the criterion is the same.
+    compiled: HashMap<(String, String, Vec<Interaction>), Vec<CriterionProblem>>,
     criteria: HashMap<String, Criterion>,
     /// Those that run, in the order of their first use.
     used: Vec<String>,
+    /// The release of events that name none.
+    release: FhirRelease,
+    engines: Engines,
+    /// Those whose engine is known, by text and resource type.
+    asked: HashSet<(String, String)>,
 }
 
 impl<'a> Criteria<'a> {
-    pub(super) fn new(fhirpath: &'a Arc<FhirPath>, sink: &'a Sink) -> Self {
-        Self { fhirpath, sink, compiled: HashMap::new(), criteria: HashMap::new(), used: Vec::new() }
+    pub(super) fn new(fhirpath: &'a Arc<FhirPath>, release: FhirRelease, sink: &'a Sink) -> Self {
+        Self {
+            fhirpath,
+            sink,
+            compiled: HashMap::new(),
+            criteria: HashMap::new(),
+            used: Vec::new(),
+            release,
+            engines: Engines::default(),
+            asked: HashSet::new(),
+        }
     }
 
-    /// Compiles a criterion for a resource type (`None`: for any) and reports its problems at this place.
-    pub(super) fn check(&mut self, given: &Located<String>, resource_type: Option<&str>) {
+    /// Compiles a criterion for a trigger's resource type (`None`: for any) and interactions, and reports its problems at
+    /// this place.
+    pub(super) fn check(&mut self, given: &Located<String>, resource_type: Option<&str>, interactions: &[Interaction]) {
         let text = given.value.trim();
-        let known = (text.to_owned(), resource_type.unwrap_or_default().to_owned());
+        let known = (text.to_owned(), resource_type.unwrap_or_default().to_owned(), interactions.to_vec());
         let problems = self.compiled.entry(known).or_insert_with(|| {
-            let (criterion, problems) = self.fhirpath.compile_for(text, resource_type.as_slice());
+            let (criterion, problems) = self.fhirpath.compile_for(text, resource_type.as_slice(), interactions);
             if let Some(criterion) = criterion {
                 self.criteria.insert(text.to_owned(), criterion);
             }
@@ -44,6 +62,30 @@ impl<'a> Criteria<'a> {
         }
     }
 
+    /// Finds out which engine runs a criterion that was checked, and warns where a defect of the general one could bite.
+    pub(super) fn choose_engine(&mut self, given: &Located<String>, resource_type: &str) {
+        let text = given.value.trim();
+        let Some(criterion) = self.criteria.get(text) else { return };
+        if !self.asked.insert((text.to_owned(), resource_type.to_owned())) {
+            return;
+        }
+        match self.fhirpath.not_compiled(criterion, self.release, resource_type) {
+            None => self.engines.compiled += 1,
+            Some(NotCompiled { span, reason, resource_types, defects }) => {
+                let place = span.filter(|_| given.shown == given.value).map(|span| part(given, &span));
+                let place = place.unwrap_or_else(|| given.place.clone());
+                let reason = match resource_types {
+                    Some((refused, of)) if refused < of => format!("for {refused} of {of} resource types: {reason}"),
+                    _ => reason.to_owned(),
+                };
+                self.engines.general.push(GeneralCriterion { place, reason });
+                for defect in &defects {
+                    self.sink.push(placed(given, defect));
+                }
+            }
+        }
+    }
+
     /// The position of a criterion that was checked, and that an active topic uses.
     pub(super) fn index(&mut self, given: &Located<String>) -> CriterionIndex {
         let text = given.value.trim();
@@ -54,11 +96,18 @@ impl<'a> Criteria<'a> {
         }))
     }
 
-    /// The criteria in the order of their positions; `None` where one of them cannot run.
-    pub(super) fn into_used(mut self) -> Option<Vec<Criterion>> {
+    /// The criteria in the order of their positions, and which engine runs them; `None` where one of them cannot run.
+    pub(super) fn into_used(mut self) -> Option<(Vec<Criterion>, Engines)> {
         let used = std::mem::take(&mut self.used);
-        used.iter().map(|text| self.criteria.remove(text)).collect()
+        let criteria: Option<Vec<Criterion>> = used.iter().map(|text| self.criteria.remove(text)).collect();
+        Some((criteria?, self.engines))
     }
+}
+
+/// The place of a part of a criterion; the span is of its text without the blanks around it.
+fn part(given: &Located<String>, span: &Range<usize>) -> Place {
+    let blanks = given.value.len() - given.value.trim_start().len();
+    given.place.part(given.style, &given.value, span.start + blanks..span.end + blanks)
 }
 
 fn placed(given: &Located<String>, problem: &CriterionProblem) -> Diagnostic {
@@ -68,10 +117,9 @@ fn placed(given: &Located<String>, problem: &CriterionProblem) -> Diagnostic {
     }
     let (place, message) = match &problem.span {
         Some(span) => {
-            let (start, end) = (span.start + blanks, span.end + blanks);
-            let position = given.value.get(blanks..start).map_or(0, |before| before.chars().count()) + 1;
-            let place = given.place.part(given.style, &given.value, start..end);
-            (place, format!("{} (character {position} of the expression)", problem.message))
+            let before = given.value.get(blanks..span.start + blanks);
+            let position = before.map_or(0, |before| before.chars().count()) + 1;
+            (part(given, span), format!("{} (character {position} of the expression)", problem.message))
         }
         None => (given.place.clone(), problem.message.clone()),
     };

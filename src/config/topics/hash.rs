@@ -58,6 +58,7 @@ pub(super) fn of(plan: &Plan, max_message_bytes: usize) -> String {
     for header in &plan.forward_headers {
         hash.text(header);
     }
+    hash.text(&plan.evaluation_steps.to_string());
     hash.count(max_message_bytes);
     hash.finish()
 }

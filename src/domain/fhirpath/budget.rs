@@ -22,11 +22,11 @@ use octofhir_fhirpath::core::node::FhirNode;
 use octofhir_fhirpath::core::{FhirPathError, Result};
 use octofhir_fhirpath::{Collection, FhirPathValue};
 
-/// The steps of one evaluation of a criterion.
+/// The steps of one evaluation of a criterion, unless the settings say otherwise.
 pub const EVALUATION_STEPS: u64 = 2_000_000;
 
-/// The steps of all evaluations for one record, beside those that its size brings.
-const RECORD_STEPS: u64 = 4 * EVALUATION_STEPS;
+/// How many times the steps of one evaluation all evaluations for one record may take, beside those that its size brings.
+const EVALUATIONS_OF_RECORD: u64 = 4;
 
 /// The further steps that each byte of a record brings: a Bundle of many entries has many evaluations.
 const STEPS_PER_BYTE: u64 = 1;
@@ -44,25 +44,39 @@ const LONG: u64 = 32;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     left: u64,
+    /// The most that one evaluation may take of it.
+    of_evaluation: u64,
 }
 
 impl Budget {
-    /// The budget of a record of this size.
+    /// The budget of a record of this size, whose evaluations may take this many steps each.
     #[must_use]
-    pub fn of_record(bytes: usize) -> Self {
-        Self { left: RECORD_STEPS + STEPS_PER_BYTE * bytes as u64 }
+    pub fn of_record(evaluation_steps: u64, bytes: usize) -> Self {
+        let evaluations = EVALUATIONS_OF_RECORD.saturating_mul(evaluation_steps);
+        let left = evaluations.saturating_add(STEPS_PER_BYTE.saturating_mul(bytes as u64));
+        Self { left, of_evaluation: evaluation_steps }
     }
 
     /// The budget of a single evaluation.
     #[must_use]
     pub fn of_evaluation() -> Self {
-        Self { left: EVALUATION_STEPS }
+        Self { left: EVALUATION_STEPS, of_evaluation: EVALUATION_STEPS }
     }
 
     /// The steps that are left.
     #[must_use]
     pub fn left(&self) -> u64 {
         self.left
+    }
+
+    /// What one evaluation may spend; `None` when nothing is left. For who counts for himself, see [`Budget::take`].
+    pub(super) fn grant(&self) -> Option<u64> {
+        Some(self.left.min(self.of_evaluation)).filter(|granted| *granted > 0)
+    }
+
+    /// Takes what was spent of [`Budget::grant`].
+    pub(super) fn take(&mut self, spent: u64) {
+        self.left = self.left.saturating_sub(spent);
     }
 }
 
@@ -139,7 +153,7 @@ thread_local! {
 
 /// Runs an evaluation with this budget: `None` when it was used up, whatever the evaluation makes of that.
 pub(super) fn metered<T>(budget: &mut Budget, toll: u64, shape: &Arc<Shape>, run: impl FnOnce() -> T) -> Option<T> {
-    let granted = budget.left.min(EVALUATION_STEPS);
+    let granted = budget.grant().unwrap_or(0);
     METER.with(|meter| {
         meter.left.set(granted);
         meter.exhausted.set(granted == 0);
@@ -148,7 +162,7 @@ pub(super) fn metered<T>(budget: &mut Budget, toll: u64, shape: &Arc<Shape>, run
     });
     let result = (granted > 0).then(run);
     METER.with(|meter| {
-        budget.left -= granted - meter.left.replace(0).min(granted);
+        budget.take(granted - meter.left.replace(0).min(granted));
         if meter.exhausted.replace(true) { None } else { result }
     })
 }

@@ -59,7 +59,7 @@ fn the_criteria_of_a_record_share_its_budget() {
     let (cheap, _) = FhirPath::new().compile("exists()");
     let cheap = cheap.unwrap();
     let subject = subject(Interaction::Create, Some(bundle(400)), None);
-    let mut budget = Budget::of_record(1000);
+    let mut budget = Budget::of_record(EVALUATION_STEPS, 1000);
     let mut rounds = 0;
     while FhirPath::new().evaluate_within(&cheap, &subject, &mut budget) == Ok(true) {
         let answer = FhirPath::new().evaluate_within(&criterion, &subject, &mut budget);

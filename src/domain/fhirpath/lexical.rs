@@ -79,7 +79,7 @@ impl Normalizer<'_> {
                 '&' => {
                     // A space keeps the engine from reading `&lt;` and the like as XML entities.
                     self.push(at, '&');
-                    self.gap(at);
+                    self.gap(at + 1);
                 }
                 '(' | '[' | '{' => {
                     nesting += 1;

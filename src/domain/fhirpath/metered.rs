@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use octofhir_fhirpath::ast::ExpressionNode;
 use octofhir_fhirpath::core::Result;
 use octofhir_fhirpath::evaluator::function_registry::{
-    FunctionEvaluatorWrapper, FunctionMetadata, FunctionRegistry, LazyFunctionEvaluator, ProviderPureFunctionEvaluator,
-    PureFunctionEvaluator,
+    FunctionEvaluatorWrapper, FunctionMetadata, FunctionRegistry, LazyFunctionEvaluator, NullPropagationStrategy,
+    ProviderPureFunctionEvaluator, PureFunctionEvaluator,
 };
 use octofhir_fhirpath::evaluator::lambda_hoisting::{hoist_into, invariant_subexpressions};
 use octofhir_fhirpath::evaluator::{AsyncNodeEvaluator, EvaluationContext, EvaluationResult};
@@ -27,17 +27,32 @@ pub(super) fn meter(registry: &mut FunctionRegistry) {
     for name in names {
         match registry.get_function_wrapper(&name).cloned() {
             Some(FunctionEvaluatorWrapper::Pure(inner)) => {
-                registry.register_pure_function(Arc::new(Pure { work: Work::of(&name), pattern: None, inner }));
+                let (metadata, work) = (on_nothing(inner.metadata()), Work::of(&name));
+                registry.register_pure_function(Arc::new(Pure { metadata, work, pattern: None, inner }));
             }
             Some(FunctionEvaluatorWrapper::ProviderPure(inner)) => {
-                registry.register_provider_pure_function(Arc::new(Metered { work: Work::of(&name), inner }));
+                let (metadata, work) = (on_nothing(inner.metadata()), Work::of(&name));
+                registry.register_provider_pure_function(Arc::new(Metered { metadata, work, inner }));
             }
             Some(FunctionEvaluatorWrapper::Lazy(inner)) => {
-                registry.register_lazy_function(Arc::new(Metered { work: Work::of(&name), inner }));
+                let (metadata, work) = (on_nothing(inner.metadata()), Work::of(&name));
+                registry.register_lazy_function(Arc::new(Metered { metadata, work, inner }));
             }
             Some(FunctionEvaluatorWrapper::Standard(_)) | None => {}
         }
     }
+}
+
+/// What the engine knows of a function, repaired: it answers for these without calling them when their input is empty,
+/// and gives empty, where FHIRPath has an answer (`{}.all(...)` is true, `{}.anyTrue()` is false, `{}.union(x)` is x).
+fn on_nothing(metadata: &FunctionMetadata) -> FunctionMetadata {
+    const ANSWERED: [&str; 8] =
+        ["all", "allTrue", "anyTrue", "hasValue", "isDistinct", "subsetOf", "supersetOf", "union"];
+    let mut metadata = metadata.clone();
+    if ANSWERED.contains(&metadata.name.as_str()) {
+        metadata.null_propagation = NullPropagationStrategy::None;
+    }
+    metadata
 }
 
 /// What a function's work grows with.
@@ -144,6 +159,7 @@ fn paid(result: EvaluationResult) -> Result<EvaluationResult> {
 }
 
 struct Pure {
+    metadata: FunctionMetadata,
     inner: Arc<dyn PureFunctionEvaluator>,
     work: Work,
     /// A constant pattern and its size.
@@ -183,7 +199,7 @@ impl PureFunctionEvaluator for Pure {
             return None;
         }
         let inner = self.inner.prepare(arguments).unwrap_or_else(|| Arc::clone(&self.inner));
-        Some(Arc::new(Self { inner, work: self.work, pattern }))
+        Some(Arc::new(Self { metadata: self.metadata.clone(), inner, work: self.work, pattern }))
     }
 
     fn supports_sync(&self) -> bool {
@@ -206,11 +222,12 @@ impl PureFunctionEvaluator for Pure {
     }
 
     fn metadata(&self) -> &FunctionMetadata {
-        self.inner.metadata()
+        &self.metadata
     }
 }
 
 struct Metered<F: ?Sized> {
+    metadata: FunctionMetadata,
     work: Work,
     inner: Arc<F>,
 }
@@ -228,7 +245,7 @@ impl ProviderPureFunctionEvaluator for Metered<dyn ProviderPureFunctionEvaluator
     }
 
     fn metadata(&self) -> &FunctionMetadata {
-        self.inner.metadata()
+        &self.metadata
     }
 }
 
@@ -277,7 +294,7 @@ fn walks(node: &ExpressionNode) -> bool {
 impl LazyFunctionEvaluator for Metered<dyn LazyFunctionEvaluator> {
     fn prepare_no_args(&self) -> Option<Arc<dyn PureFunctionEvaluator>> {
         let inner = self.inner.prepare_no_args()?;
-        Some(Arc::new(Pure { inner, work: self.work, pattern: None }))
+        Some(Arc::new(Pure { metadata: self.metadata.clone(), inner, work: self.work, pattern: None }))
     }
 
     async fn evaluate(
@@ -303,7 +320,7 @@ impl LazyFunctionEvaluator for Metered<dyn LazyFunctionEvaluator> {
     }
 
     fn metadata(&self) -> &FunctionMetadata {
-        self.inner.metadata()
+        &self.metadata
     }
 }
 

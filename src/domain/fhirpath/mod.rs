@@ -27,26 +27,32 @@ use serde_json::Value;
 use self::budget::Shape;
 pub use self::budget::{Budget, EVALUATION_STEPS};
 use self::check::{Findings, Slot};
-use self::lexical::{LexicalError, Normalized};
+pub use self::compiled::{EventSubject, EventText, NotCompiled, Prepared, Workspace};
+use self::lexical::Normalized;
 use super::event::{FhirRelease, Interaction};
 
 mod budget;
 mod catalog;
 mod check;
+mod compiled;
 mod engine;
 mod functions;
+mod idioms;
 mod lexical;
 mod metered;
 mod model;
 mod node;
 mod operators;
 mod pattern;
+mod syntax;
 mod temporal;
 mod tree;
 mod types;
 
 #[cfg(test)]
 mod budget_tests;
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod robustness_tests;
 #[cfg(test)]
@@ -139,23 +145,29 @@ impl FhirPath {
     /// Compiles a criterion for any resource type; see [`FhirPath::compile_for`].
     #[must_use]
     pub fn compile(&self, text: &str) -> (Option<Criterion>, Vec<CriterionProblem>) {
-        self.compile_for(text, &[])
+        self.compile_for(text, &[], &[])
     }
 
-    /// Compiles a criterion that is used with triggers for these resource types; none, or `Resource` among them: any.
+    /// Compiles a criterion that is used with triggers for these resource types (none, or `Resource` among them: any) and
+    /// interactions (none: all).
     ///
     /// `None` with at least one problem of [`Severity::Error`] when it cannot run; warnings may stand beside a criterion
-    /// that can. The resource types only make the checks sharper: the criterion is the same.
+    /// that can. Resource types and interactions only make the checks sharper: the criterion is the same.
     #[must_use]
-    pub fn compile_for(&self, text: &str, resource_types: &[&str]) -> (Option<Criterion>, Vec<CriterionProblem>) {
+    pub fn compile_for(
+        &self,
+        text: &str,
+        resource_types: &[&str],
+        interactions: &[Interaction],
+    ) -> (Option<Criterion>, Vec<CriterionProblem>) {
         let normalized = match lexical::normalize(text) {
             Ok(normalized) => normalized,
-            Err(LexicalError { span, message }) => return (None, vec![error(Some(span), message.to_owned())]),
+            Err(refused) => return (None, vec![syntax::unreadable(refused)]),
         };
         let Some(tree) = parse(&normalized) else {
-            return (None, vec![syntax_problem(&normalized)]);
+            return (None, vec![syntax::problem(&normalized)]);
         };
-        let mut findings = check::check(&normalized, &tree, resource_types);
+        let mut findings = check::check(&normalized, &tree, resource_types, interactions);
         let problems = std::mem::take(&mut findings.problems);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
             return (None, problems);
@@ -351,26 +363,4 @@ fn error(span: Option<Range<usize>>, message: String) -> CriterionProblem {
 fn parse(normalized: &Normalized) -> Option<ExpressionNode> {
     let parsed = catch_unwind(|| parse_with_mode(normalized.text(), ParsingMode::Fast)).ok()?;
     parsed.ast.filter(|_| parsed.success)
-}
-
-/// Why the text does not parse. Only the parser for analysis knows where.
-fn syntax_problem(normalized: &Normalized) -> CriterionProblem {
-    let source = normalized.text();
-    if source.is_empty() {
-        return error(None, "the expression is empty".to_owned());
-    }
-    let analysed = catch_unwind(|| parse_with_mode(source, ParsingMode::Analysis));
-    let diagnostics = analysed.map(|parsed| parsed.diagnostics).unwrap_or_default();
-    let Some(location) = diagnostics.iter().find_map(|diagnostic| diagnostic.location.as_ref()) else {
-        return error(None, "the expression is not FHIRPath".to_owned());
-    };
-    let start = location.offset.min(source.len());
-    let span = normalized.original(start..(start + location.length).min(source.len()));
-    let message = match source.get(start..).and_then(|rest| rest.chars().next()) {
-        Some(letter) => format!("unexpected `{letter}`"),
-        None => "the expression ends too early".to_owned(),
-    };
-    let unclosed = diagnostics.iter().find(|diagnostic| diagnostic.code.code == "FP0008");
-    let hint = unclosed.map(|_| "a bracket is not closed".to_owned());
-    CriterionProblem { hint, ..error(Some(span), message) }
 }

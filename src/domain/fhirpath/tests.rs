@@ -33,7 +33,7 @@ pub(super) fn observation() -> Value {
 
 /// The problems of a criterion for an Observation: severity, the text that is marked, the message and the hint.
 fn report(text: &str) -> String {
-    let (criterion, problems) = FhirPath::new().compile_for(text, &["Observation"]);
+    let (criterion, problems) = FhirPath::new().compile_for(text, &["Observation"], &[]);
     let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     assert_eq!(criterion.is_none(), failed, "{text}");
     let lines = problems.into_iter().map(|problem| {
@@ -337,6 +337,29 @@ fn mistakes_are_reported_at_their_place() {
 }
 
 #[test]
+fn questions_about_nothing_have_the_answers_of_fhirpath() {
+    for text in [
+        "hasMember.all(reference = 'x')",
+        "hasMember.reference.exists().not()",
+        "contained.select(generalPractitioner).all($this is Reference)",
+        "hasMember.select(false).allTrue()",
+        "hasMember.select(false).allFalse()",
+        "hasMember.select(false).anyTrue().not()",
+        "hasMember.select(false).anyFalse().not()",
+        "method.coding.code.hasValue().not()",
+        "hasMember.isDistinct()",
+        "hasMember.subsetOf(note)",
+        "hasMember.supersetOf(note).not()",
+        "note.supersetOf(hasMember)",
+        "hasMember.union(note).exists()",
+        "hasMember.combine(note).exists()",
+    ] {
+        assert_eq!(on(text, observation()), Ok(true), "{text}");
+        assert_eq!(on(&format!("({text}).exists()"), observation()), Ok(true), "{text}");
+    }
+}
+
+#[test]
 fn what_is_never_a_boolean_is_an_error() {
     insta::assert_snapshot!(reports(&[
         "'final'",
@@ -365,12 +388,12 @@ fn what_is_never_a_boolean_is_an_error() {
         "select(status = 'final')",
         "children().first()",
     ] {
-        let (criterion, problems) = FhirPath::new().compile_for(text, &["Observation"]);
+        let (criterion, problems) = FhirPath::new().compile_for(text, &["Observation"], &[]);
         assert!(criterion.is_some(), "{text}: {problems:?}");
     }
     assert!(FhirPath::new().compile("status").0.is_some(), "the resource type is not known");
-    assert!(FhirPath::new().compile_for("status", &["Observation", "Resource"]).0.is_some());
-    assert!(FhirPath::new().compile_for("active", &["Observation", "Patient"]).0.is_some());
+    assert!(FhirPath::new().compile_for("status", &["Observation", "Resource"], &[]).0.is_some());
+    assert!(FhirPath::new().compile_for("active", &["Observation", "Patient"], &[]).0.is_some());
 }
 
 #[test]

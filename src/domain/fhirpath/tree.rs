@@ -1,6 +1,8 @@
 //! Questions to the syntax tree that need no types.
 
-use octofhir_fhirpath::ast::{BinaryOperator, ExpressionNode};
+use std::ops::Range;
+
+use octofhir_fhirpath::ast::{BinaryOperator, ExpressionNode, LiteralNode, LiteralValue};
 
 use super::catalog::{self, Gives};
 
@@ -109,4 +111,90 @@ pub(super) fn grows(node: &ExpressionNode) -> bool {
         pending.extend(children(node));
     }
     totals > 1 && joins
+}
+
+/// Whether the engine walks or hashes whole trees here without calling a function or an operator of the registry.
+pub(super) fn looks_at_trees(node: &ExpressionNode) -> bool {
+    // What stands below an item is met once for each of its levels at most.
+    let is_union = match node {
+        ExpressionNode::Union(union) => !is_path(&union.left) || !is_path(&union.right),
+        ExpressionNode::BinaryOperation(operation) => operation.operator == BinaryOperator::Union,
+        _ => false,
+    };
+    let filters_descendants = call(node).is_some_and(|(name, _, receiver)| {
+        name == "where" && receiver.and_then(call).is_some_and(|(inner, ..)| inner == "descendants")
+    });
+    is_union || filters_descendants
+}
+
+/// The longest path that is written out, in steps.
+const MAX_WRITTEN_STEPS: usize = 32;
+
+/// The path that a node is, as it would be written: elements, variables, indexes, and functions of a type or a literal.
+pub(super) fn path_text(node: &ExpressionNode) -> Option<String> {
+    written_path(node, MAX_WRITTEN_STEPS)
+}
+
+fn written_path(node: &ExpressionNode, steps: usize) -> Option<String> {
+    let before = |node| written_path(node, steps.checked_sub(1)?);
+    match node {
+        ExpressionNode::Identifier(identifier) => Some(identifier.name.clone()),
+        ExpressionNode::Variable(variable) => {
+            let sigil = if matches!(variable.name.as_str(), "this" | "index" | "total") { '$' } else { '%' };
+            Some(format!("{sigil}{}", variable.name))
+        }
+        ExpressionNode::PropertyAccess(access) => Some(format!("{}.{}", before(&access.object)?, access.property)),
+        ExpressionNode::IndexAccess(access) => match &*access.index {
+            ExpressionNode::Literal(LiteralNode { value: LiteralValue::Integer(index), .. }) => {
+                Some(format!("{}[{index}]", before(&access.object)?))
+            }
+            _ => None,
+        },
+        ExpressionNode::MethodCall(call) => {
+            let argument = |node| match literal(node) {
+                Some(literal) => Some(literal.value.to_string()),
+                None => written_type(node).filter(|_| catalog::takes_type(&call.method)),
+            };
+            let arguments: Option<Vec<String>> = call.arguments.iter().map(argument).collect();
+            Some(format!("{}.{}({})", before(&call.object)?, call.method, arguments?.join(", ")))
+        }
+        ExpressionNode::Parenthesized(inner) => before(inner),
+        _ => None,
+    }
+}
+
+/// The literal that a node is.
+pub(super) fn literal(node: &ExpressionNode) -> Option<&LiteralNode> {
+    match node {
+        ExpressionNode::Literal(literal) => Some(literal),
+        ExpressionNode::Parenthesized(inner) => literal(inner),
+        _ => None,
+    }
+}
+
+/// Whether this is `{}`.
+pub(super) fn is_empty_collection(node: &ExpressionNode) -> bool {
+    match node {
+        ExpressionNode::Collection(collection) => collection.elements.is_empty(),
+        ExpressionNode::Parenthesized(inner) => is_empty_collection(inner),
+        _ => false,
+    }
+}
+
+/// From the first to the last byte of a node that the parser tells of; brackets at its ends are none of it.
+pub(super) fn extent(node: &ExpressionNode) -> Option<Range<usize>> {
+    let mut whole: Option<Range<usize>> = None;
+    let mut pending = Some(node);
+    // Down the left side, without a stack frame for each: paths are long, arguments are not.
+    while let Some(node) = pending {
+        let children = children(node);
+        let own = [Some(node), children.last().copied()].into_iter().flatten().filter_map(ExpressionNode::location);
+        for location in own {
+            let found = location.offset..location.offset + location.length;
+            let seen = whole.get_or_insert(found.clone());
+            *seen = seen.start.min(found.start)..seen.end.max(found.end);
+        }
+        pending = children.first().copied();
+    }
+    whole
 }

@@ -194,9 +194,12 @@ fn a_topic_makes_no_dead_letters_of_events_that_it_must_not_see() {
 }
 
 #[test]
-fn a_number_out_of_every_range_is_an_evaluation_error() {
+fn a_number_out_of_every_range_is_an_evaluation_error_of_what_the_general_engine_evaluates() {
     let value = r#"{"interaction":"create","resource":{"resourceType":"Patient","id":"1","active":true,"x":1e999}}"#;
-    assert_eq!(run(criteria(&["active = true"]), value).dead_letters(), [("evaluation-error", Some(TOPIC), None)]);
+    let general = "descendants().count() > 1";
+    assert_eq!(run(criteria(&[general]), value).dead_letters(), [("evaluation-error", Some(TOPIC), None)]);
+    assert_eq!(run(criteria(&["active = true"]), value).notified(), ["d"]);
+    assert_eq!(run(criteria(&[general]), &value.replace("1e999", "1")).notified(), ["d"]);
     assert_eq!(TestPlan::everything().run(&record("changes", value)).notified(), ["all"]);
 }
 
@@ -217,4 +220,15 @@ fn now_is_the_events_own_time() {
         run(criteria(&["now() > @2024-10-03T10:07:54Z and now() < @2024-10-03T10:07:56Z"]), value).notified(),
         ["d"]
     );
+}
+
+#[test]
+fn a_criterion_over_the_limit_of_steps_is_an_evaluation_error() {
+    let walks = "descendants().select(%resource.descendants()).exists()";
+    for (steps, is_error) in [(20, true), (1_000_000, false)] {
+        let run = run(criteria(&[walks]).with(|plan| plan.evaluation_steps = steps), &update(true, None));
+        assert_eq!(run.notified().is_empty(), is_error, "{steps} steps");
+        let letters: Vec<_> = run.dead_letters().into_iter().map(|(class, ..)| class).collect();
+        assert_eq!(letters, if is_error { vec!["evaluation-error"] } else { vec![] }, "{steps} steps");
+    }
 }

@@ -7,6 +7,7 @@ mod engine_tests;
 mod filters;
 mod notifications;
 mod poison;
+mod shortlist_tests;
 
 /// A task owns its pipeline on its own thread; the plan is shared by all of them.
 #[test]

@@ -1,0 +1,311 @@
+//! The criteria of a plan, prepared for the events of one resource type.
+//!
+//! ```text
+//! Prepared: programs of the criteria that compile, what they read        (once, at the type's first event)
+//! EventSubject: the event's text -> trees, read when the first program asks  -> Program::test
+//!                               -> Subject, converted when the first other criterion asks -> general engine
+//! ```
+//!
+//! A criterion without a program goes whole to the general engine, and only then is the event converted for it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::compile::{Reads, compile};
+use super::evaluate::{Scratch, View};
+use super::program::Program;
+use super::projection::Projection;
+use super::sieve::{Finds, Sieve};
+use super::symbols::Symbols;
+use super::tree::{Tree, TreeBuffer};
+use crate::domain::event::{FhirRelease, Interaction};
+use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath, Subject, parse};
+use crate::domain::json;
+
+/// Criteria as events of one resource type in one release ask for them.
+pub struct Prepared {
+    names: Symbols,
+    /// By [`Interaction::index`].
+    reads: [Reads; 3],
+    /// By the criterion's position; `None`: the general engine evaluates it.
+    programs: Vec<Option<Program>>,
+    /// Whether a criterion without a program reads %previous, by [`Interaction::index`].
+    converts_previous: [bool; 3],
+    /// By [`Interaction::index`].
+    sieves: [Sieve; 3],
+    /// Those of an update's sieve that read %previous.
+    sifted_with_previous: Vec<u32>,
+}
+
+/// What evaluations need for themselves; keeps its memory from event to event.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    focus: TreeBuffer,
+    previous: TreeBuffer,
+    scratch: Scratch,
+    finds: Finds,
+}
+
+/// An event as its record tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct EventText<'e> {
+    /// The release whose element types count.
+    pub release: FhirRelease,
+    /// What was done.
+    pub interaction: Interaction,
+    /// The text of the current version, or of a delete's last known state.
+    pub focus: Option<&'e str>,
+    /// The text of the version before an update.
+    pub previous: Option<&'e str>,
+    /// The event's time, a full instant (RFC 3339).
+    pub time: &'e str,
+}
+
+/// One event as its criteria see it: each form of it is made once, when the first criterion needs it.
+pub struct EventSubject<'e> {
+    event: EventText<'e>,
+    prepared: Option<&'e Prepared>,
+    workspace: &'e mut Workspace,
+    focus: Reading,
+    previous: Reading,
+    /// For the general engine; `None` inside: it could not be made.
+    converted: Option<Option<Subject>>,
+}
+
+/// How far a tree is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    NotYet,
+    Done,
+    Failed,
+}
+
+impl FhirPath {
+    /// Compiles criteria for the events of a resource type. `asked` are the positions of those that may be asked, by
+    /// [`Interaction::index`].
+    #[must_use]
+    pub fn prepare(
+        &self,
+        release: FhirRelease,
+        resource_type: &str,
+        criteria: &[Criterion],
+        asked: [&[usize]; 3],
+    ) -> Prepared {
+        let mut prepared = Prepared {
+            names: Symbols::new(),
+            reads: [Reads::new(), Reads::new(), Reads::new()],
+            programs: std::iter::repeat_with(|| None).take(criteria.len()).collect(),
+            converts_previous: [false; 3],
+            sieves: [Sieve::default(), Sieve::default(), Sieve::default()],
+            sifted_with_previous: Vec::new(),
+        };
+        let mut positions: Vec<_> = asked.iter().flat_map(|positions| positions.iter().copied()).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        for position in positions {
+            let Some(criterion) = criteria.get(position) else { continue };
+            let by = Interaction::ALL.map(|interaction| asked[interaction.index()].contains(&position));
+            prepared.add(position, criterion, release, resource_type, by);
+        }
+        prepared.sieves = asked.map(|positions| {
+            let numbered = positions
+                .iter()
+                .filter_map(|position| Some((u32::try_from(*position).ok()?, prepared.program(*position)?)));
+            let mut programs: Vec<_> = numbered.collect();
+            programs.sort_unstable_by_key(|(position, _)| *position);
+            programs.dedup_by_key(|(position, _)| *position);
+            Sieve::of(&programs)
+        });
+        let sifted = prepared.sifted(Interaction::Update).iter().copied();
+        let reads_previous = |position: &u32| criteria.get(*position as usize).is_some_and(Criterion::reads_previous);
+        prepared.sifted_with_previous = sifted.filter(reads_previous).collect();
+        prepared
+    }
+}
+
+impl Prepared {
+    fn add(
+        &mut self,
+        position: usize,
+        criterion: &Criterion,
+        release: FhirRelease,
+        resource_type: &str,
+        by: [bool; 3],
+    ) {
+        let mut reads = Reads::new();
+        let program = parse(&criterion.0.normalized).and_then(|tree| {
+            compile(&criterion.0.normalized, &tree, release, resource_type, &mut self.names, &mut reads).ok()
+        });
+        let interactions = Interaction::ALL.into_iter().filter(|interaction| by[interaction.index()]);
+        let Some(program) = program else {
+            for interaction in interactions {
+                self.converts_previous[interaction.index()] |= criterion.reads_previous();
+            }
+            return;
+        };
+        for interaction in interactions {
+            let of_interaction = &mut self.reads[interaction.index()];
+            of_interaction.focus.add(&reads.focus);
+            match interaction {
+                Interaction::Create => {}
+                Interaction::Update => of_interaction.previous.add(&reads.previous),
+                // The last known state is both.
+                Interaction::Delete => of_interaction.focus.add(&reads.previous),
+            }
+        }
+        self.programs[position] = Some(program);
+    }
+
+    /// Whether the criterion at this position runs as a program, not in the general engine.
+    #[must_use]
+    pub fn is_compiled(&self, position: usize) -> bool {
+        self.program(position).is_some()
+    }
+
+    /// The positions of those criteria that [`EventSubject::sift`] can leave out, in their order.
+    #[must_use]
+    pub fn sifted(&self, interaction: Interaction) -> &[u32] {
+        self.sieves[interaction.index()].members()
+    }
+
+    fn program(&self, position: usize) -> Option<&Program> {
+        self.programs.get(position)?.as_ref()
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let compiled = self.programs.iter().flatten().count();
+        formatter.debug_struct("Prepared").field("compiled", &compiled).finish_non_exhaustive()
+    }
+}
+
+impl Workspace {
+    /// Without memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { focus: TreeBuffer::new(), previous: TreeBuffer::new(), scratch: Scratch::new(), finds: Finds::default() }
+    }
+}
+
+impl<'e> EventText<'e> {
+    fn focus(&self) -> Option<&'e str> {
+        let last_known = self.previous.filter(|_| self.interaction == Interaction::Delete);
+        self.focus.or(last_known)
+    }
+}
+
+impl<'e> EventSubject<'e> {
+    /// An event of which nothing is read yet. `prepared` is for its release and resource type; without it the general
+    /// engine evaluates everything.
+    #[must_use]
+    pub fn new(event: EventText<'e>, prepared: Option<&'e Prepared>, workspace: &'e mut Workspace) -> Self {
+        let (focus, previous) = (Reading::NotYet, Reading::NotYet);
+        Self { event, prepared, workspace, focus, previous, converted: None }
+    }
+
+    /// Evaluates the criterion at this position: true fires; false and empty do not. Its steps are taken from the budget
+    /// of its record.
+    ///
+    /// # Errors
+    /// See [`EvaluationError`].
+    pub fn evaluate(
+        &mut self,
+        position: usize,
+        criterion: &Criterion,
+        budget: &mut Budget,
+    ) -> Result<bool, EvaluationError> {
+        match self.prepared.and_then(|prepared| Some((prepared, prepared.program(position)?))) {
+            Some((prepared, program)) => self.run(prepared, program, criterion.reads_previous(), budget),
+            None => self.run_general(criterion, budget),
+        }
+    }
+
+    /// Finds, of [`Prepared::sifted`], the criteria that must be evaluated, in their order; the others are not true and
+    /// would not fail. Those that read a previous version which the event lacks are never left out. `None`: all must be
+    /// evaluated.
+    pub fn sift(&mut self, budget: &mut Budget) -> Option<&[u32]> {
+        let prepared = self.prepared?;
+        let index = self.event.interaction.index();
+        let (sieve, reads) = (&prepared.sieves[index], &prepared.reads[index].focus);
+        let Workspace { focus, finds, .. } = &mut *self.workspace;
+        let text = self.event.focus().filter(|_| !sieve.members().is_empty());
+        let tree = tree(&mut self.focus, focus, text, reads, &prepared.names).ok()??;
+        let granted = budget.grant()?;
+        let mut left = granted;
+        let sifted = sieve.sift(tree, finds, &mut left);
+        budget.take(granted - left);
+        sifted.ok()?;
+        if self.event.interaction == Interaction::Update && self.event.previous.is_none() {
+            finds.positions.extend_from_slice(&prepared.sifted_with_previous);
+            finds.sort();
+        }
+        Some(&finds.positions)
+    }
+
+    fn run(
+        &mut self,
+        prepared: &Prepared,
+        program: &Program,
+        reads_previous: bool,
+        budget: &mut Budget,
+    ) -> Result<bool, EvaluationError> {
+        let EventText { interaction, time, .. } = self.event;
+        let reads = &prepared.reads[interaction.index()];
+        let focus = self.event.focus();
+        let previous = self.event.previous.filter(|_| reads_previous);
+        let Workspace { focus: of_focus, previous: of_previous, scratch, .. } = &mut *self.workspace;
+        let focus = tree(&mut self.focus, of_focus, focus, &reads.focus, &prepared.names)?;
+        let previous = match interaction {
+            Interaction::Create => None,
+            Interaction::Update => tree(&mut self.previous, of_previous, previous, &reads.previous, &prepared.names)?,
+            Interaction::Delete => focus,
+        };
+        let has_current = interaction != Interaction::Delete;
+        program.test(&View { focus, has_current, previous, time }, scratch, budget)
+    }
+
+    fn run_general(&mut self, criterion: &Criterion, budget: &mut Budget) -> Result<bool, EvaluationError> {
+        let event = &self.event;
+        let with_previous = self.prepared.is_none_or(|prepared| prepared.converts_previous[event.interaction.index()]);
+        let converted = self.converted.get_or_insert_with(|| convert(event, with_previous));
+        let subject = converted.as_ref().ok_or(EvaluationError::Failed)?;
+        FhirPath::new().evaluate_within(criterion, subject, budget)
+    }
+}
+
+impl fmt::Debug for EventSubject<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("EventSubject").field("focus", &self.focus).field("previous", &self.previous).finish()
+    }
+}
+
+/// The tree of a state, read now or before.
+fn tree<'t>(
+    reading: &mut Reading,
+    buffer: &'t mut TreeBuffer,
+    text: Option<&'t str>,
+    projection: &Projection,
+    names: &Symbols,
+) -> Result<Option<Tree<'t, 't>>, EvaluationError> {
+    let Some(text) = text else { return Ok(None) };
+    if *reading == Reading::NotYet {
+        *reading = if buffer.read(text, projection, names).is_ok() { Reading::Done } else { Reading::Failed };
+    }
+    if *reading == Reading::Failed {
+        return Err(EvaluationError::Failed);
+    }
+    Ok(Some(buffer.last(text)))
+}
+
+/// The general engine's view of the event. `None` when a number in it is out of every range: it can evaluate nothing.
+fn convert(event: &EventText<'_>, with_previous: bool) -> Option<Subject> {
+    let focus = event.focus().map(json::value).transpose().ok()?.map(Arc::new);
+    let previous = match event.interaction {
+        Interaction::Create => None,
+        Interaction::Delete => focus.clone(),
+        Interaction::Update if with_previous => event.previous.map(json::value).transpose().ok()?.map(Arc::new),
+        Interaction::Update => None,
+    };
+    Some(FhirPath::new().subject(event.release, event.interaction, focus, previous, event.time))
+}
