@@ -122,7 +122,7 @@ fn skip_string(bytes: &[u8], mut position: usize) -> Result<usize, Flaw> {
 }
 
 /// The UTF-16 unit of a `\uXXXX` escape at `position`.
-fn escaped_unit(bytes: &[u8], position: usize) -> Option<u16> {
+pub(in crate::domain) fn escaped_unit(bytes: &[u8], position: usize) -> Option<u16> {
     let digits = bytes.get(position..position + 6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
 }

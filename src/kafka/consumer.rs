@@ -5,7 +5,7 @@
 //! [`TaskConsumer::release`], so that one `match` sees everything that happens to the group, in order.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -84,9 +84,10 @@ struct Incarnations {
 
 /// What the client knows of one Kafka topic.
 struct Incarnation {
-    /// The ids by which it has known it. More than two can come in turn: brokers learn of a new one at different times.
-    ids: BTreeSet<String>,
+    /// More than two ids can come in turn: brokers learn of a new one at different times.
     newest: String,
+    /// Whether it had another id before.
+    was_made_anew: bool,
     /// Since when that is the newest.
     since: Instant,
 }
@@ -99,13 +100,13 @@ impl Incarnations {
             // A broker that knows no ids.
             return;
         }
-        let first = || Incarnation { ids: BTreeSet::new(), newest: String::new(), since: Instant::now() };
-        let known = self.known.entry(kafka_topic.to_owned()).or_insert_with(first);
-        if known.newest != id {
-            (known.newest, known.since) = (id.to_owned(), Instant::now());
-            self.news.push(TopicId { kafka_topic: kafka_topic.to_owned(), id: id.to_owned() });
+        let known = self.known.get(kafka_topic);
+        if known.is_some_and(|known| known.newest == id) {
+            return;
         }
-        known.ids.insert(id.to_owned());
+        let now = Incarnation { newest: id.to_owned(), was_made_anew: known.is_some(), since: Instant::now() };
+        self.known.insert(kafka_topic.to_owned(), now);
+        self.news.push(TopicId { kafka_topic: kafka_topic.to_owned(), id: id.to_owned() });
     }
 }
 
@@ -235,7 +236,7 @@ impl TaskConsumer {
     /// Whether a Kafka topic was deleted and made anew while this member lives.
     pub(super) fn was_made_anew(&self, kafka_topic: &str) -> bool {
         let incarnations = lock(&self.client().context().incarnations);
-        incarnations.known.get(kafka_topic).is_some_and(|known| known.ids.len() > 1)
+        incarnations.known.get(kafka_topic).is_some_and(|known| known.was_made_anew)
     }
 
     /// The id of a Kafka topic, and for how long the client has not heard of another one; where the brokers know ids.
@@ -420,7 +421,7 @@ mod tests {
             [("changes", "one"), ("other", "three"), ("changes", "two"), ("changes", "one"), ("changes", "two")];
         assert_eq!(news, expected);
         assert_eq!(incarnations.known["changes"].newest, "two");
-        assert_eq!(incarnations.known["changes"].ids.len(), 2);
-        assert_eq!(incarnations.known["other"].ids.len(), 1);
+        assert!(incarnations.known["changes"].was_made_anew);
+        assert!(!incarnations.known["other"].was_made_anew);
     }
 }

@@ -5,6 +5,9 @@
 //! name, but another id: a position that was said of the old one, and was committed late, says nothing of the new one.
 //! Positions without it (set by an operator's tool, or while the brokers know no ids) are believed.
 
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
 const TOPIC_ID: &str = "topic-id=";
 
 /// The metadata of positions in the Kafka topic with this id.
@@ -17,6 +20,25 @@ pub fn of_topic_id(id: &str) -> String {
 #[must_use]
 pub fn topic_id(metadata: &str) -> Option<&str> {
     metadata.split(';').find_map(|part| part.strip_prefix(TOPIC_ID)).filter(|id| !id.is_empty())
+}
+
+/// Adds a partition with its position and what goes with it (empty: nothing).
+///
+/// # Errors
+/// When the offset is none that Kafka knows.
+pub fn add(
+    list: &mut TopicPartitionList,
+    kafka_topic: &str,
+    partition: i32,
+    offset: Offset,
+    metadata: &str,
+) -> KafkaResult<()> {
+    let mut element = list.add_partition(kafka_topic, partition);
+    element.set_offset(offset)?;
+    if !metadata.is_empty() {
+        element.set_metadata(metadata);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -173,7 +173,13 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
         if let Some(offset) = committed.filter(|_| !is_old) {
             let (first, end) = client.fetch_watermarks(kafka_topic, partition, ANSWER)?;
             if (first..=end).contains(&offset) {
-                add(&mut positions.readable, kafka_topic, partition, Offset::Offset(offset), &metadata)?;
+                offset_metadata::add(
+                    &mut positions.readable,
+                    kafka_topic,
+                    partition,
+                    Offset::Offset(offset),
+                    &metadata,
+                )?;
             } else {
                 let kafka_topic = kafka_topic.to_owned();
                 positions.lost.push(LostPosition { kafka_topic, partition, committed: offset, first, end });
@@ -188,7 +194,7 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
             let mut one = TopicPartitionList::new();
             one.add_partition(kafka_topic, partition);
             for found in start_offsets(client, &one, start)?.elements() {
-                add(&mut new, kafka_topic, partition, found.offset(), &metadata)?;
+                offset_metadata::add(&mut new, kafka_topic, partition, found.offset(), &metadata)?;
             }
         }
     }
@@ -196,7 +202,7 @@ pub fn of_assigned(consumer: &TaskConsumer, assigned: &TopicPartitionList, plan:
         client.commit(&new, CommitMode::Sync)?;
         for element in new.elements() {
             let (offset, metadata) = (element.offset(), element.metadata());
-            add(&mut positions.readable, element.topic(), element.partition(), offset, metadata)?;
+            offset_metadata::add(&mut positions.readable, element.topic(), element.partition(), offset, metadata)?;
         }
     }
     Ok(positions)
@@ -221,22 +227,6 @@ fn is_of_another(metadata: &str, topic_id: Option<&(String, Duration)>) -> Kafka
         return Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownTopicId));
     }
     Ok(true)
-}
-
-/// A partition with its position and what goes with it.
-fn add(
-    list: &mut TopicPartitionList,
-    kafka_topic: &str,
-    partition: i32,
-    offset: Offset,
-    metadata: &str,
-) -> KafkaResult<()> {
-    let mut element = list.add_partition(kafka_topic, partition);
-    element.set_offset(offset)?;
-    if !metadata.is_empty() {
-        element.set_metadata(metadata);
-    }
-    Ok(())
 }
 
 /// The stable committed positions of these partitions.

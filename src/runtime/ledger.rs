@@ -9,6 +9,7 @@ use super::backlog::Positioned;
 use super::position_notes::PositionNotes;
 use crate::domain::plan::Plan;
 use crate::domain::tally::Tally;
+use crate::kafka::offset_metadata;
 
 /// How long the positions of records without outputs may stay uncommitted.
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
@@ -81,12 +82,9 @@ impl Offsets {
     pub fn to_list(&self, notes: &PositionNotes) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::with_capacity(self.positions.len());
         for position in &self.positions {
-            let mut element = list.add_partition(&position.kafka_topic, position.partition);
-            element.set_offset(Offset::Offset(position.next))?;
-            let metadata = notes.of(&position.kafka_topic, position.partition);
-            if !metadata.is_empty() {
-                element.set_metadata(metadata);
-            }
+            let (kafka_topic, partition) = (position.kafka_topic.as_str(), position.partition);
+            let metadata = notes.of(kafka_topic, partition);
+            offset_metadata::add(&mut list, kafka_topic, partition, Offset::Offset(position.next), metadata)?;
         }
         Ok(list)
     }

@@ -7,12 +7,25 @@ use octofhir_fhirpath::ast::{BinaryOperator, ExpressionNode, LiteralNode, Litera
 use super::catalog::{self, Gives};
 
 /// The left operand of an operator.
-pub(super) fn left_operand(node: &ExpressionNode) -> Option<&ExpressionNode> {
+fn left_operand(node: &ExpressionNode) -> Option<&ExpressionNode> {
     match node {
         ExpressionNode::BinaryOperation(operation) => Some(&operation.left),
         ExpressionNode::Union(union) => Some(&union.left),
         _ => None,
     }
+}
+
+/// A chain of operators (`a or b or c`), so that it is walked without a stack frame for each: the first operand, and the
+/// operators from left to right.
+pub(super) fn chain(node: &ExpressionNode) -> (&ExpressionNode, Vec<&ExpressionNode>) {
+    let mut operators = Vec::new();
+    let mut first = node;
+    while let Some(left) = left_operand(first) {
+        operators.push(first);
+        first = left;
+    }
+    operators.reverse();
+    (first, operators)
 }
 
 /// Name, arguments and receiver of a call.

@@ -10,7 +10,7 @@ use super::outcomes::{self, EMPTY, FALSE, OTHER, Outcomes, TRUE};
 use super::{Checker, Known, MAX_CHAIN, Place, span};
 use crate::domain::fhirpath::Severity;
 use crate::domain::fhirpath::catalog::BOOLEAN;
-use crate::domain::fhirpath::tree::{extent, is_empty_collection, left_operand, literal, path_text};
+use crate::domain::fhirpath::tree::{chain, extent, is_empty_collection, literal, path_text};
 use crate::domain::fhirpath::types::Types;
 
 use BinaryOperator::{
@@ -21,20 +21,15 @@ use BinaryOperator::{
 impl Checker<'_> {
     /// Operators from left to right, without a stack frame for each.
     pub(super) fn visit_chain(&mut self, node: &ExpressionNode, place: &Place, depth: usize) -> Known {
-        let mut chain = Vec::new();
-        let mut first = node;
-        while let Some(left) = left_operand(first) {
-            chain.push(first);
-            first = left;
-        }
-        if chain.len() > MAX_CHAIN {
+        let (first, rest) = chain(node);
+        if rest.len() > MAX_CHAIN {
             let message = format!("more than {MAX_CHAIN} operators in a row");
             self.error(None, message, Some("split the trigger into several".into()));
             return Known::unknown();
         }
         let mut left = self.visit(first, place, depth + 1);
         let mut excluded = Exclusions::default();
-        for node in chain.into_iter().rev() {
+        for node in rest {
             left = match node {
                 ExpressionNode::Union(union) => {
                     let right = self.visit(&union.right, place, depth + 1);

@@ -17,7 +17,7 @@ use crate::domain::event::FhirRelease;
 use crate::domain::fhirpath::check::{MAX_CHAIN, MAX_DEPTH};
 use crate::domain::fhirpath::lexical::Normalized;
 use crate::domain::fhirpath::model;
-use crate::domain::fhirpath::tree::{call, left_operand};
+use crate::domain::fhirpath::tree::{call, chain};
 
 mod functions;
 mod literal;
@@ -222,18 +222,13 @@ impl Compiler<'_> {
 
     /// Operators from left to right, without a stack frame for each.
     fn chain(&mut self, node: &ExpressionNode, context: &Context<'_>, depth: usize) -> Compiled {
-        let mut chain = Vec::new();
-        let mut first = node;
-        while let Some(left) = left_operand(first) {
-            chain.push(first);
-            first = left;
-        }
-        if chain.len() > MAX_CHAIN {
+        let (first, rest) = chain(node);
+        if rest.len() > MAX_CHAIN {
             return self.unsupported(None, "there are too many operators in a row");
         }
         let mut left = self.node(first, context, depth + 1)?;
         let mut nested = 0;
-        for node in chain.into_iter().rev() {
+        for node in rest {
             left = match node {
                 ExpressionNode::Union(union) => {
                     let right = self.node(&union.right, context, depth + 1)?;

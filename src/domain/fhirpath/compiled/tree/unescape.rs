@@ -2,6 +2,8 @@
 
 use memchr::memchr;
 
+use crate::domain::json;
+
 /// Hands over the parts of the text that a string (without its quotes) stands for. `None` when an escape is none, or
 /// half of a surrogate pair.
 pub(super) fn unescape(mut raw: &str, mut push: impl FnMut(&str)) -> Option<()> {
@@ -31,18 +33,12 @@ fn escaped(raw: &str) -> Option<(char, usize)> {
 }
 
 fn escaped_unit(raw: &str) -> Option<(char, usize)> {
-    let first = unit(raw, 0)?;
+    let first = json::escaped_unit(raw.as_bytes(), 0)?;
     if let Some(letter) = char::from_u32(first.into()) {
         return Some((letter, 6));
     }
-    let pair = char::decode_utf16([first, unit(raw, 6)?]).next()?.ok()?;
+    let pair = char::decode_utf16([first, json::escaped_unit(raw.as_bytes(), 6)?]).next()?.ok()?;
     Some((pair, 12))
-}
-
-/// The UTF-16 unit of the `\uXXXX` that stands at this position.
-fn unit(raw: &str, at: usize) -> Option<u16> {
-    let digits = raw.get(at..at + 6)?.strip_prefix("\\u")?;
-    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok()).flatten()
 }
 
 #[cfg(test)]
