@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use integration_tests::kafka::{ClusterOptions, Isolation, KafkaCluster, shared, unique};
+use integration_tests::proxy::{Api, Fault};
 use integration_tests::reader::{self, Event, Reader, delete_before, delete_group, set_positions};
 use integration_tests::scene::{Hospital, Scene};
 use integration_tests::service::Service;
@@ -15,9 +16,6 @@ use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
 const WITHIN: Duration = Duration::from_secs(60);
-
-/// How many first transactions are tried to be met while they are open.
-const ATTEMPTS: u64 = 10;
 
 #[test]
 fn an_empty_group_goes_on_where_an_operator_sets_its_positions() {
@@ -144,33 +142,27 @@ fn a_position_beyond_the_end_stops_its_partition() {
     assert_eq!(reader.copies(&scene).unwrap(), copies(&[(1, &read)]));
 }
 
+/// No end of a transaction gets through, so that the group's first one stays open until the service is killed.
 #[test]
 fn a_group_whose_first_transaction_was_cut_off_begins_with_the_first_record() {
-    let mut hospital = cut_off_in_first_transaction();
+    let cluster = KafkaCluster::start(&ClusterOptions::default().links(1)).unwrap();
+    let link = cluster.link(0);
+    let mut hospital = Hospital::new(&cluster, 1).unwrap();
+    hospital.spec = hospital.spec.clone().through(link).setting("INSTANCE_ID", "first");
+    hospital.produce(1, 3_000, 200).unwrap();
+    let commit = link.every(Api::CommitTxn, Fault::LoseRequest);
+    let mut service = hospital.spec.start().unwrap();
+    commit.wait(1, WITHIN).unwrap();
+    let results = hospital.scene.kafka_topic("results");
+    let seen = |isolation| -> i64 { hospital.scene.admin.end_offsets(results, isolation).unwrap().values().sum() };
+    assert!(seen(Isolation::ReadUncommitted) > 0, "outputs lie there");
+    assert_eq!(seen(Isolation::ReadCommitted), 0, "and nothing before them is committed");
+    service.kill9().unwrap();
+    link.heal();
     // Of the same instance id: what the dead one left open ends at once.
     let _service = hospital.spec.start().unwrap();
     hospital.produce(2, 100, 10).unwrap();
     hospital.verdict().unwrap().assert_clean();
-}
-
-/// A hospital whose service was killed while the first transaction of its group was open.
-fn cut_off_in_first_transaction() -> Hospital<'static> {
-    for attempt in 1..=ATTEMPTS {
-        let mut hospital = Hospital::new(shared(), 1).unwrap();
-        hospital.spec = hospital.spec.clone().setting("INSTANCE_ID", "first");
-        hospital.produce(attempt, 3_000, 200).unwrap();
-        let mut service = hospital.spec.start().unwrap();
-        let results = hospital.scene.kafka_topic("results");
-        let seen = |isolation| -> i64 { hospital.scene.admin.end_offsets(results, isolation).unwrap().values().sum() };
-        wait::until("a first output", WITHIN, || seen(Isolation::ReadUncommitted) > 0).unwrap();
-        service.pause().unwrap();
-        let is_open = seen(Isolation::ReadCommitted) == 0;
-        service.kill9().unwrap();
-        if is_open {
-            return hospital;
-        }
-    }
-    panic!("{ATTEMPTS} groups were tried, and the first transaction of none was met open");
 }
 
 #[test]
