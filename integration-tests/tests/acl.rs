@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use integration_tests::kafka::acl::{TRANSACTS, transactional_ids};
 use integration_tests::kafka::{Acls, ClusterOptions, KafkaCluster, Operation, Record, Resource};
 use integration_tests::oracle::{ExpectedOutput, check};
 use integration_tests::scene::Hospital;
@@ -27,25 +28,15 @@ impl Guarded {
     fn new(yaml: &str) -> Self {
         let mut hospital = Hospital::new(cluster(), 2).unwrap();
         hospital.spec = hospital.spec_with(yaml).as_user(cluster()).setting("BATCH__MAX_RECORDS", "100");
-        let guarded = Self { hospital, acls: Acls::new(cluster()) };
-        let scene = &guarded.hospital.scene;
-        let allow = |resource, operations: &[Operation]| {
-            operations.iter().for_each(|operation| guarded.acls.allow(resource, *operation).unwrap());
-        };
-        let read = [Operation::Read, Operation::Describe, Operation::DescribeConfigs];
-        let write = [Operation::Write, Operation::Describe, Operation::DescribeConfigs];
-        allow(Resource::KafkaTopic(&scene.ingest), &read);
-        for kafka_topic in scene.destinations.iter().chain([&scene.dead_letters]) {
-            allow(Resource::KafkaTopic(kafka_topic), &write);
-        }
-        allow(Resource::Group(guarded.hospital.spec.group()), &[Operation::Read]);
-        let ids = guarded.ids();
-        allow(Resource::TransactionalIds(&ids), &[Operation::Write, Operation::Describe]);
-        guarded
+        let acls = Acls::new(cluster());
+        let scene = &hospital.scene;
+        let outputs = scene.destinations.iter().chain([&scene.dead_letters]);
+        acls.allow_service(hospital.spec.group(), &scene.ingest, outputs).unwrap();
+        Self { hospital, acls }
     }
 
     fn ids(&self) -> String {
-        format!("{}-", self.hospital.spec.group())
+        transactional_ids(self.hospital.spec.group())
     }
 
     fn kafka_topic(&self, name: &str) -> String {
@@ -97,9 +88,8 @@ fn a_destination_without_any_right_left_blocks_and_goes_on_when_they_are_back() 
     guarded.hospital.produce(1, 100, 100).unwrap();
     let mut service = guarded.hospital.spec.start().unwrap();
     guarded.hospital.verdict().unwrap().assert_clean();
-    for operation in [Operation::Describe, Operation::Write] {
-        guarded.acls.withdraw(Resource::KafkaTopic(&forms), operation).unwrap();
-    }
+    let rights = [Operation::Describe, Operation::Write];
+    guarded.acls.withdraw_all(Resource::KafkaTopic(&forms), &rights).unwrap();
     guarded.hospital.produce(2, 300, 100).unwrap();
     wait_for_blocked(&service, "forms", 1.0);
     guarded.acls.allow(Resource::KafkaTopic(&forms), Operation::Write).unwrap();
@@ -162,17 +152,17 @@ fn rights_that_are_missing_at_the_start_end_it_and_are_named() {
         (Resource::KafkaTopic(&scene.dead_letters), &[Operation::Describe, Operation::Write], 1, &scene.dead_letters),
         (Resource::KafkaTopic(&scene.ingest), &[Operation::Read], 1, &scene.ingest),
         (Resource::Group(group), &[Operation::Read], 2, &group.to_owned()),
-        (Resource::TransactionalIds(&ids), &[Operation::Write, Operation::Describe], 2, &ids),
+        (Resource::TransactionalIds(&ids), &TRANSACTS, 2, &ids),
     ];
     for (resource, operations, code, named) in cases {
-        operations.iter().for_each(|operation| guarded.acls.withdraw(resource, *operation).unwrap());
+        guarded.acls.withdraw_all(resource, operations).unwrap();
         let mut service = guarded.hospital.spec.spawn().unwrap();
         let status = service.wait(WITHIN).unwrap();
         assert_eq!(status.code(), Some(code), "{resource:?} {operations:?}:\n{}", service.log());
         let log = service.log();
         let says = log.lines().any(|line| line.contains("\"ERROR\"") && line.contains(named));
         assert!(says, "{resource:?} {operations:?} is not named:\n{log}");
-        operations.iter().for_each(|operation| guarded.acls.allow(resource, *operation).unwrap());
+        guarded.acls.allow_all(resource, operations).unwrap();
     }
     let mut service = guarded.hospital.spec.start().unwrap();
     assert_eq!(service.sigterm().unwrap().0.code(), Some(0), "with all of them it runs");
@@ -182,21 +172,18 @@ fn rights_that_are_missing_at_the_start_end_it_and_are_named() {
 fn rights_that_only_an_operator_can_give_back_end_the_process_and_nothing_is_lost() {
     let mut guarded = Guarded::new("");
     let (ids, group) = (guarded.ids(), guarded.hospital.spec.group().to_owned());
-    let cases = [
-        (Resource::Group(&group), &[Operation::Read][..]),
-        (Resource::TransactionalIds(&ids), &[Operation::Write, Operation::Describe]),
-    ];
+    let cases = [(Resource::Group(&group), &[Operation::Read][..]), (Resource::TransactionalIds(&ids), &TRANSACTS)];
     for (seed, (resource, operations)) in (1..).zip(cases) {
         let mut service = guarded.hospital.spec.start().unwrap();
         guarded.hospital.produce(seed, 100, 100).unwrap();
         guarded.hospital.verdict().unwrap().assert_clean();
-        operations.iter().for_each(|operation| guarded.acls.withdraw(resource, *operation).unwrap());
+        guarded.acls.withdraw_all(resource, operations).unwrap();
         guarded.hospital.produce(10 + seed, 100, 100).unwrap();
         let since = Instant::now();
         let status = service.wait(WITHIN).unwrap();
         measured(&format!("{resource:?} taken away, until the process has ended"), since);
         assert_eq!(status.code(), Some(2), "{resource:?}:\n{}", service.log());
-        operations.iter().for_each(|operation| guarded.acls.allow(resource, *operation).unwrap());
+        guarded.acls.allow_all(resource, operations).unwrap();
     }
     let _service = guarded.hospital.spec.start().unwrap();
     guarded.hospital.verdict().unwrap().assert_clean();

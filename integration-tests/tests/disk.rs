@@ -14,6 +14,8 @@ use integration_tests::service::{Metrics, Service};
 use integration_tests::wait;
 
 const WITHIN: Duration = Duration::from_secs(90);
+/// More than a node writes here.
+const DISK_MB: usize = 64;
 
 #[allow(clippy::print_stderr, reason = "a test that is left out says so, and measured times are shown")]
 fn say(what: &str) {
@@ -44,7 +46,7 @@ fn a_broker_whose_disk_is_full_is_waited_for_until_it_is_mended() {
     if !is_possible() {
         return;
     }
-    let cluster = KafkaCluster::start(&ClusterOptions::default().own_disk()).unwrap();
+    let cluster = KafkaCluster::start(&ClusterOptions::default().own_disk(DISK_MB)).unwrap();
     let mut hospital = Hospital::new(&cluster, 2).unwrap();
     let mut service = hospital.spec.clone().setting("BATCH__MAX_RECORDS", "50").start().unwrap();
     hospital.produce(1, 1_000, 200).unwrap();
@@ -73,7 +75,7 @@ fn two_of_three_brokers_go_on_when_the_disk_of_one_is_full() {
     if !is_possible() {
         return;
     }
-    let cluster = KafkaCluster::start(&ClusterOptions::three_nodes().own_disk()).unwrap();
+    let cluster = KafkaCluster::start(&ClusterOptions::three_nodes().own_disk(DISK_MB)).unwrap();
     let mut hospital = Hospital::new(&cluster, 3).unwrap();
     let mut service = hospital.spec.clone().setting("BATCH__MAX_RECORDS", "50").start().unwrap();
     let before = committed(&service);

@@ -1,7 +1,7 @@
 //! The instances of the service: who runs, as whom, and the proof of what a kill interrupted.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,12 +200,12 @@ impl Fleet {
         }
     }
 
-    /// Instances that have ended by themselves, with how.
-    pub(super) fn ended(&mut self) -> Vec<(usize, String)> {
+    /// Instances that have ended by themselves, with their exit status and how to call it.
+    pub(super) fn ended(&mut self) -> Vec<(usize, ExitStatus, String)> {
         let mut ended = Vec::new();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if let Some(Ok(Some(status))) = slot.service.as_mut().map(Service::exit_status) {
-                ended.push((index, format!("{} ({}): {status}", slot.id, slot.identity.name())));
+                ended.push((index, status, format!("{} ({}): {status}", slot.id, slot.identity.name())));
             }
         }
         ended

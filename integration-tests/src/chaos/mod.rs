@@ -18,6 +18,7 @@ mod flow;
 mod log;
 mod nemesis;
 mod network;
+mod operator;
 mod options;
 mod plan;
 mod publisher;

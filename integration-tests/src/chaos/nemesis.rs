@@ -39,6 +39,8 @@ pub(super) struct Nemesis<'r> {
     pub(super) problems: Vec<String>,
     /// What an operator would want to know, and what is no fault of exactly-once.
     pub(super) notes: Vec<String>,
+    /// Records and transaction markers in Kafka topics that were deleted.
+    pub(super) written_and_deleted: i64,
 }
 
 impl Nemesis<'_> {
@@ -50,7 +52,7 @@ impl Nemesis<'_> {
         let mut entry = Entry { kind: fault.name().to_owned(), ..Entry::default() };
         let result = self.dispatch(fault, &mut entry);
         result.with_context(|| format!("after {}", entry.line()))?;
-        for (slot, how) in self.fleet.ended() {
+        for (slot, _, how) in self.fleet.ended() {
             say(&format!("    an instance ended by itself: {how}"));
             self.notes
                 .push(format!("an instance ended by itself, and was started again, after {}: {how}", entry.line()));
@@ -85,6 +87,10 @@ impl Nemesis<'_> {
             Fault::Reset { slot, times } => self.reset(slot % self.residents, times, entry),
             Fault::Request { slot, api, fault } => self.request(slot % self.residents, api, fault, entry),
             Fault::KillPublisher { again } => self.kill_publisher(again, entry),
+            Fault::TakeRight { right, destination, time } => self.take_right(right, destination, time, entry),
+            Fault::FillDisk { node } => self.fill_disk(node, entry),
+            Fault::DeleteDestination { destination, gone } => self.delete_destination(destination, gone, entry),
+            Fault::LowerLimit { destination, bytes, time } => self.lower_limit(destination, bytes, time, entry),
         }
     }
 
@@ -100,7 +106,7 @@ impl Nemesis<'_> {
     }
 
     /// Waits for what flows at all, not measured.
-    fn flows(&self) -> anyhow::Result<()> {
+    pub(super) fn flows(&self) -> anyhow::Result<()> {
         self.arm();
         self.watch.flow.wait(STANDSTILL).map(drop)
     }
@@ -272,7 +278,7 @@ impl Nemesis<'_> {
 
     /// On a single node: a moment at which no transaction is open, with everybody held, see
     /// [`freeze_between_transactions`] for why; [`Self::release`] lets go.
-    fn hold(&mut self) -> anyhow::Result<()> {
+    pub(super) fn hold(&mut self) -> anyhow::Result<()> {
         if self.stage.cluster.node_count() > 1 {
             return Ok(());
         }
@@ -289,7 +295,7 @@ impl Nemesis<'_> {
         anyhow::bail!("no moment without an open transaction was found")
     }
 
-    fn release(&mut self) -> anyhow::Result<()> {
+    pub(super) fn release(&mut self) -> anyhow::Result<()> {
         if self.stage.cluster.node_count() > 1 {
             return Ok(());
         }

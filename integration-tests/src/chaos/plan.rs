@@ -61,7 +61,38 @@ pub(super) enum Leave {
     Kill,
 }
 
-/// One fault. Slots and nodes are taken modulo what is there.
+/// Which right is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    /// To write a destination's Kafka topic.
+    Write,
+    /// To write it, and to know that it is there.
+    WriteAndDescribe,
+    ReadIngest,
+    Group,
+    TransactionalIds,
+}
+
+impl Right {
+    /// Whether the service cannot wait for it.
+    pub(super) fn ends_the_process(self) -> bool {
+        matches!(self, Self::Group | Self::TransactionalIds)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Write => "right to write a destination taken away, until it is back",
+            Self::WriteAndDescribe => "right to see and write a destination taken away, until it is back",
+            Self::ReadIngest => "right to read the ingest taken away, until it is back",
+            Self::Group => "right to the group taken away, until it is back and the instances are started again",
+            Self::TransactionalIds => {
+                "right to the transactional ids taken away, until it is back and the instances are started again"
+            }
+        }
+    }
+}
+
+/// One fault. Slots, nodes and destinations are taken modulo what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// kill -9 of an instance, at any moment or (`aimed`) at one with an open transaction.
@@ -100,6 +131,14 @@ pub(super) enum Fault {
     Request { slot: usize, api: Api, fault: RequestFault },
     /// A publisher dies in mid-transaction.
     KillPublisher { again: Duration },
+    /// The service may not do something any more, for a while.
+    TakeRight { right: Right, destination: usize, time: Duration },
+    /// A broker's disk is full.
+    FillDisk { node: usize },
+    /// A destination's Kafka topic is deleted, and made anew after a while.
+    DeleteDestination { destination: usize, gone: Duration },
+    /// A destination's Kafka topic takes only records of so many bytes, for a while.
+    LowerLimit { destination: usize, bytes: usize, time: Duration },
 }
 
 impl Fault {
@@ -126,6 +165,10 @@ impl Fault {
             Self::Reset { .. } => "connections of an instance reset",
             Self::Request { .. } => "network: a request of a transaction is lost or late",
             Self::KillPublisher { .. } => "publisher killed in mid-transaction",
+            Self::TakeRight { right, .. } => right.name(),
+            Self::FillDisk { .. } => "disk of a broker full",
+            Self::DeleteDestination { .. } => "destination's Kafka topic deleted, until it is made anew",
+            Self::LowerLimit { .. } => "destination takes only small records, until it takes all again",
         }
     }
 }
@@ -180,7 +223,7 @@ impl Plan {
 
     fn draw(&mut self) -> Fault {
         let slot = self.slot();
-        match self.random.random_range(0..100) {
+        match self.random.random_range(0..109) {
             0..32 => Fault::Kill { slot, aimed: true, again: self.again() },
             32..45 => Fault::Kill { slot, aimed: false, again: self.again() },
             45..49 => Fault::KillAgain { slot, after: self.millis(50, 2_500) },
@@ -207,7 +250,27 @@ impl Plan {
             91..92 => Fault::Slow { slot, delay: self.millis(20, 250), time: self.millis(2_000, 6_000) },
             92..94 => Fault::Reset { slot, times: self.random.random_range(1..8) },
             94..98 => self.request(slot),
-            _ => Fault::KillBehindCut { slot, time: self.millis(100, 9_000) },
+            98..100 => Fault::KillBehindCut { slot, time: self.millis(100, 9_000) },
+            operators => self.operator(operators),
+        }
+    }
+
+    /// What operators do.
+    fn operator(&mut self, which: u32) -> Fault {
+        let destination = self.random.random_range(0..4);
+        match which {
+            100..104 => {
+                let rights =
+                    [Right::Write, Right::WriteAndDescribe, Right::ReadIngest, Right::Group, Right::TransactionalIds];
+                let right = rights[self.random.random_range(0..rights.len())];
+                Fault::TakeRight { right, destination, time: self.millis(1_000, 8_000) }
+            }
+            104..105 => Fault::FillDisk { node: self.random.random_range(0..3) },
+            105..107 => Fault::DeleteDestination { destination, gone: self.millis(3_000, 8_000) },
+            _ => {
+                let bytes = [300, 1_200][self.random.random_range(0..2)];
+                Fault::LowerLimit { destination, bytes, time: self.millis(2_000, 6_000) }
+            }
         }
     }
 
@@ -244,7 +307,7 @@ mod tests {
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
         let kinds: BTreeSet<_> = draw(1).iter().map(|(_, fault)| fault.name()).collect();
-        assert_eq!(kinds.len(), 20, "{kinds:?}");
+        assert_eq!(kinds.len(), 28, "{kinds:?}");
     }
 
     #[test]

@@ -72,6 +72,7 @@ fn figures(text: &mut String, outcomes: &[Outcome]) {
     row("events that their publisher aborted (never seen)", &|outcome| outcome.aborted.to_string());
     row("outputs expected", &|outcome| outcome.verdict.expected.to_string());
     row("outputs seen", &|outcome| outcome.verdict.observed.to_string());
+    row("outputs deleted with their Kafka topic before they were read", &|outcome| outcome.verdict.deleted.to_string());
     for (name, kind) in [
         ("lost", FindingKind::Lost),
         ("duplicated", FindingKind::Duplicated),
@@ -98,7 +99,9 @@ fn figures(text: &mut String, outcomes: &[Outcome]) {
     row("kills with SIGKILL, of instances and brokers", &|outcome| outcome.kills().to_string());
     row("kills proven to be in mid-transaction", &|outcome| outcome.interrupted().to_string());
     row("aborted records and transaction markers in the outputs", &|outcome| outcome.invisible.to_string());
-    row("transaction markers that Kafka left out", &|outcome| outcome.skipped_markers.to_string());
+    row("transaction markers that Kafka left out (for deleted Kafka topics, and never else)", &|outcome| {
+        outcome.skipped_markers.to_string()
+    });
     row("disk of all brokers, MB", &|outcome| (outcome.disk_bytes / 1_000_000).to_string());
     text.push('\n');
     for problem in outcomes.iter().flat_map(|outcome| outcome.problems.iter().chain(&outcome.notes)) {

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::publisher::Publisher;
 use super::stage::Stage;
 use super::watch::Watch;
-use crate::kafka::{Admin, Isolation};
+use crate::kafka::{Admin, Isolation, disk};
 use crate::oracle::stream::Fate;
 use crate::oracle::{Ending, Verdict};
 
@@ -40,7 +40,8 @@ pub(super) struct Outcome {
     pub(super) lasted: Duration,
     /// Records in the outputs' Kafka topics that no `read_committed` reader sees, transaction markers included.
     pub(super) invisible: i64,
-    /// How often the brokers say that they have left out transaction markers: more than 0 is a fault of Kafka.
+    /// How often the brokers say that they have left out transaction markers: more than 0 is a fault of Kafka, when no
+    /// Kafka topic was deleted.
     pub(super) skipped_markers: usize,
     /// What the brokers kept on disk.
     pub(super) disk_bytes: u64,
@@ -48,7 +49,7 @@ pub(super) struct Outcome {
 
 pub(super) fn run(options: &Options, nodes: usize, time: Duration, seed: u64, logs: &Path) -> anyhow::Result<Outcome> {
     say(&format!("starting Apache Kafka: {nodes} node{}", if nodes == 1 { "" } else { "s" }));
-    let stage = Stage::new(options, nodes, seed, time > Duration::from_secs(600))?;
+    let stage = Stage::new(options, nodes, seed, time)?;
     let result = on_stage(options, &stage, time, seed, logs);
     if options.keep_logs || result.as_ref().map_or(true, |outcome| !outcome.is_good()) {
         for node in 0..nodes {
@@ -78,6 +79,7 @@ fn on_stage(options: &Options, stage: &Stage, time: Duration, seed: u64, logs: &
         publisher: Arc::clone(&publisher.shared),
         problems: Vec::new(),
         notes: Vec::new(),
+        written_and_deleted: 0,
     };
     let mut entries = Vec::new();
     if let Err(error) = disturb(options, &mut nemesis, begin, time, seed, &mut entries) {
@@ -127,6 +129,7 @@ fn finish(
     begin: Instant,
 ) -> anyhow::Result<Outcome> {
     heal(stage, nemesis.residents)?;
+    stage.restore()?;
     let fates = publisher.stop()?;
     let cluster = &stage.cluster;
     let admin = Admin::new(cluster)?;
@@ -150,7 +153,7 @@ fn finish(
     ending.committed =
         committed.into_iter().map(|(partition, offset)| ((stage.ingest.clone(), partition), offset)).collect();
     let high = admin.end_offsets(&stage.ingest, Isolation::ReadUncommitted)?;
-    let mut written = 0;
+    let mut written = nemesis.written_and_deleted;
     for kafka_topic in outputs.keys() {
         written += admin.end_offsets(kafka_topic, Isolation::ReadUncommitted)?.values().sum::<i64>();
     }
@@ -158,18 +161,20 @@ fn finish(
     for entry in &mut entries {
         entry.interrupted.retain(|position| !shared.is_refuted(position));
     }
+    let verdict = stream.finish(&ending, &high, &fates);
+    let invisible = written - i64::try_from(observed + verdict.deleted)?;
     Ok(Outcome {
         nodes: cluster.node_count(),
         entries,
         problems: std::mem::take(&mut nemesis.problems),
         notes: std::mem::take(&mut nemesis.notes),
-        verdict: stream.finish(&ending, &high, &fates),
+        verdict,
         events,
         aborted: fates.iter().filter(|fate| **fate == Fate::Aborted).count(),
         lasted: begin.elapsed(),
-        invisible: written - i64::try_from(observed)?,
+        invisible,
         skipped_markers: skipped_markers(stage),
-        disk_bytes: size(cluster.folder()),
+        disk_bytes: disk::size(cluster.folder()),
     })
 }
 
@@ -204,18 +209,6 @@ fn stop_all(nemesis: &mut Nemesis<'_>) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The bytes of all files below a folder; files that go meanwhile do not count.
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(found) if found.is_dir() => size(&entry.path()),
-            Ok(found) => std::os::unix::fs::MetadataExt::blocks(&found) * 512,
-            Err(_) => 0,
-        })
-        .sum()
 }
 
 impl Outcome {

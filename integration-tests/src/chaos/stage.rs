@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::options::{Assignment, GroupProtocol, Options};
-use crate::kafka::{Admin, ClusterOptions, KafkaCluster, unique};
+use crate::kafka::{Acls, Admin, ClusterOptions, Disk, KafkaCluster, unique};
 use crate::oracle::Content;
 use crate::oracle::stream::Numbered;
 use crate::oracle::workload::{Facts, Rule, Workload};
@@ -21,6 +21,12 @@ pub(super) const BROKER_SESSION_TIMEOUT: Duration = Duration::from_secs(3);
 
 const INGEST_PARTITIONS: usize = 6;
 const OUTPUT_PARTITIONS: usize = 3;
+const DESTINATIONS: [&str; 4] = ["results", "audit", "ids", "forms"];
+/// A run that is worth brokers that take longer to start.
+const LONG: Duration = Duration::from_secs(600);
+/// The disks of brokers are in memory, as large as this: enough for a run of this time.
+const DISK_MB: usize = 4_000;
+const DISKS_FOR: Duration = Duration::from_secs(2 * 3_600);
 const FORMS: &str = "http://example.org/topic/forms";
 const RESULTS: &str = "http://example.org/topic/results";
 
@@ -29,6 +35,10 @@ pub(super) struct Stage {
     pub(super) cluster: Arc<KafkaCluster>,
     pub(super) ingest: String,
     pub(super) dead_letters: String,
+    /// A Kafka topic that has nothing to do with the service.
+    pub(super) scratch: String,
+    /// Whether disks of brokers can be full here.
+    pub(super) has_disks: bool,
     /// The Kafka topics of the destinations with their numbers of partitions.
     pub(super) destinations: BTreeMap<String, usize>,
     pub(super) spec: ServiceSpec,
@@ -36,26 +46,62 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(options: &Options, nodes: usize, seed: u64, for_long: bool) -> anyhow::Result<Self> {
-        let cluster = Arc::new(KafkaCluster::start(&cluster_options(nodes, for_long).links(options.instances))?);
+    pub(super) fn new(options: &Options, nodes: usize, seed: u64, time: Duration) -> anyhow::Result<Self> {
+        let has_disks = Disk::is_possible() && time < DISKS_FOR;
+        let wanted = cluster_options(nodes, time > LONG).links(options.instances).authorizer();
+        let wanted = if has_disks { wanted.own_disk(DISK_MB) } else { wanted };
+        let cluster = Arc::new(KafkaCluster::start(&wanted)?);
         let admin = Admin::new(&cluster)?;
-        let names = ["results", "audit", "ids", "forms"].map(|name| (name, unique(name)));
-        let (ingest, dead_letters) = (unique("changes"), unique("dead-letters"));
+        let names = DESTINATIONS.map(|name| (name, unique(name)));
+        let (ingest, dead_letters, scratch) = (unique("changes"), unique("dead-letters"), unique("scratch"));
         admin.create_kafka_topic(&ingest, INGEST_PARTITIONS)?;
         admin.create_kafka_topic(&dead_letters, 1)?;
+        admin.create_kafka_topic(&scratch, 1)?;
         for (_, kafka_topic) in &names {
             admin.create_kafka_topic(kafka_topic, OUTPUT_PARTITIONS)?;
         }
         let kafka_topic = |name: &str| names.iter().find(|(known, _)| *known == name).map_or("", |(_, topic)| topic);
         let spec = ServiceSpec::new(&cluster, &topics_yaml(&ingest, &dead_letters, &kafka_topic));
-        Ok(Self {
-            spec: with_settings(spec.application_id(&unique("chaos")), options),
+        let stage = Self {
+            spec: with_settings(spec.application_id(&unique("chaos")), options).as_user(&cluster),
             destinations: names.iter().map(|(_, topic)| (topic.clone(), OUTPUT_PARTITIONS)).collect(),
             cluster,
             ingest,
             dead_letters,
+            scratch,
+            has_disks,
             seed,
-        })
+        };
+        stage.allow()?;
+        Ok(stage)
+    }
+
+    fn allow(&self) -> anyhow::Result<()> {
+        let outputs = self.destinations.keys().chain([&self.dead_letters]);
+        Acls::new(&self.cluster).allow_service(self.spec.group(), &self.ingest, outputs)
+    }
+
+    /// Gives back whatever an interrupted fault took away.
+    pub(super) fn restore(&self) -> anyhow::Result<()> {
+        let admin = Admin::new(&self.cluster)?;
+        for kafka_topic in self.destinations.keys() {
+            match admin.partitions(kafka_topic)? {
+                Some(_) => admin.alter_kafka_topic(kafka_topic, &[])?,
+                None => self.create(&admin, kafka_topic)?,
+            }
+        }
+        self.allow()
+    }
+
+    /// Makes the Kafka topic of a destination.
+    pub(super) fn create(&self, admin: &Admin, kafka_topic: &str) -> anyhow::Result<()> {
+        admin.create_kafka_topic(kafka_topic, self.destinations[kafka_topic])
+    }
+
+    /// The id of a destination and its Kafka topic.
+    pub(super) fn destination(&self, index: usize) -> (&'static str, &str) {
+        let id = DESTINATIONS[index % DESTINATIONS.len()];
+        (id, self.kafka_topic(id))
     }
 
     pub(super) fn ingest_partitions(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,11 +12,35 @@ use anyhow::Context;
 use super::flow::Flow;
 use super::stage::Stage;
 use crate::kafka::{Follower, Isolation, KafkaCluster, Position, ReadRecord, read};
+use crate::oracle::intervention::{Offsets, Span};
 use crate::oracle::stream::{Stream, origin};
+
+/// What the reader is told to do.
+pub(super) enum Order {
+    /// Read a Kafka topic no more: it goes.
+    Leave(String),
+    /// Read a Kafka topic with so many partitions from its start.
+    Follow(String, usize),
+    /// A destination's Kafka topic is gone, and with it what was not read of this part of the ingest.
+    Deleted {
+        destination: &'static str,
+        unread: Span,
+    },
+    LimitLowered {
+        destination: &'static str,
+        from: Offsets,
+    },
+    LimitRaised {
+        destination: &'static str,
+        until: Offsets,
+    },
+}
 
 /// What the reader tells while it reads.
 pub(super) struct Shared {
     stop: AtomicBool,
+    /// With whom to tell when it is done.
+    orders: Sender<(Order, Sender<()>)>,
     /// Committed events seen in the ingest.
     pub(super) events: AtomicUsize,
     /// Outputs seen.
@@ -30,6 +55,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Has the reader do something, and waits until it is done.
+    pub(super) fn tell(&self, order: Order) -> anyhow::Result<()> {
+        let (done, answer) = mpsc::channel();
+        self.orders.send((order, done)).ok().context("the reader has ended")?;
+        answer.recv_timeout(DONE_WITHIN).context("the reader does not do what it is told")
+    }
+
     pub(super) fn add_witness(&self, position: Position) {
         self.witnesses.lock().unwrap_or_else(PoisonError::into_inner).insert(position);
     }
@@ -51,13 +83,18 @@ pub(super) struct Reader {
     follower: Follower,
     stream: Stream,
     shared: Arc<Shared>,
+    orders: Receiver<(Order, Sender<()>)>,
 }
+
+const DONE_WITHIN: Duration = Duration::from_secs(30);
 
 impl Watch {
     pub(super) fn start(stage: &Stage) -> anyhow::Result<Self> {
         let outputs = stage.outputs();
+        let (sender, orders) = mpsc::channel();
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
+            orders: sender,
             events: AtomicUsize::new(0),
             outputs: AtomicUsize::new(0),
             found: AtomicUsize::new(0),
@@ -72,6 +109,7 @@ impl Watch {
             follower: Follower::new(&stage.cluster, &all, Isolation::ReadCommitted)?,
             stream: Stream::new(stage.numbered(), stage.ingest_partitions(), outputs),
             shared: Arc::clone(&shared),
+            orders,
         };
         let thread = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
             reader.follow()?;
@@ -105,9 +143,30 @@ impl Watch {
 impl Reader {
     fn follow(&mut self) -> anyhow::Result<()> {
         while !self.shared.stop.load(Ordering::SeqCst) {
+            while let Ok((order, done)) = self.orders.try_recv() {
+                self.obey(order)?;
+                // Who asked may have given up.
+                let _ = done.send(());
+            }
             if let Some(record) = self.follower.poll(Duration::from_millis(50))? {
                 self.take(record, Instant::now());
             }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: Order) -> anyhow::Result<()> {
+        match order {
+            Order::Leave(kafka_topic) => {
+                // Other records will lie at the same offsets.
+                let is_other = |position: &Position| position.kafka_topic != kafka_topic;
+                self.shared.witnesses.lock().unwrap_or_else(PoisonError::into_inner).retain(is_other);
+                self.follower.leave(&kafka_topic)?;
+            }
+            Order::Follow(kafka_topic, partitions) => self.follower.follow(&kafka_topic, partitions)?,
+            Order::Deleted { destination, unread } => self.stream.destination_deleted(destination, unread),
+            Order::LimitLowered { destination, from } => self.stream.limit_lowered(destination, from),
+            Order::LimitRaised { destination, until } => self.stream.limit_raised(destination, &until),
         }
         Ok(())
     }

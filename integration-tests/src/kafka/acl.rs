@@ -1,7 +1,7 @@
 //! What a user may do.
 //!
 //! A cluster with [`super::ClusterOptions::authorizer`] has one more listener, where clients say who they are
-//! (SASL/PLAIN) and may do only what they were given. Whoever comes by the others is nobody in particular and may do
+//! (SASL/PLAIN) and may do only what they were given; so have its links. Whoever comes by the others is nobody in particular and may do
 //! everything: brokers, controllers and the testkit.
 //!
 //! The requests are written here byte by byte: the client library has none for them, and Kafka's own tool takes
@@ -60,6 +60,13 @@ pub struct Acls<'c> {
     cluster: &'c KafkaCluster,
 }
 
+/// What the service may do with a Kafka topic that it reads.
+pub const READS: [Operation; 3] = [Operation::Read, Operation::Describe, Operation::DescribeConfigs];
+/// What it may do with one that it writes.
+pub const WRITES: [Operation; 3] = [Operation::Write, Operation::Describe, Operation::DescribeConfigs];
+/// What it may do with its transactional ids.
+pub const TRANSACTS: [Operation; 2] = [Operation::Write, Operation::Describe];
+
 impl<'c> Acls<'c> {
     /// The rights of this cluster.
     #[must_use]
@@ -78,6 +85,40 @@ impl<'c> Acls<'c> {
         ]
     }
 
+    /// Gives a service with this group what the README says that it has to have, and nothing else.
+    ///
+    /// # Errors
+    /// When the cluster refuses it.
+    pub fn allow_service<'k>(
+        &self,
+        group: &str,
+        ingest: &str,
+        outputs: impl IntoIterator<Item = &'k String>,
+    ) -> anyhow::Result<()> {
+        self.allow_all(Resource::KafkaTopic(ingest), &READS)?;
+        for kafka_topic in outputs {
+            self.allow_all(Resource::KafkaTopic(kafka_topic), &WRITES)?;
+        }
+        self.allow(Resource::Group(group), Operation::Read)?;
+        self.allow_all(Resource::TransactionalIds(&transactional_ids(group)), &TRANSACTS)
+    }
+
+    /// Gives several rights.
+    ///
+    /// # Errors
+    /// When the cluster refuses one.
+    pub fn allow_all(&self, resource: Resource<'_>, operations: &[Operation]) -> anyhow::Result<()> {
+        operations.iter().try_for_each(|operation| self.allow(resource, *operation))
+    }
+
+    /// Takes several rights away.
+    ///
+    /// # Errors
+    /// When the cluster refuses it, or one of them was not there.
+    pub fn withdraw_all(&self, resource: Resource<'_>, operations: &[Operation]) -> anyhow::Result<()> {
+        operations.iter().try_for_each(|operation| self.withdraw(resource, *operation))
+    }
+
     /// Gives a right, and waits until every broker knows it.
     ///
     /// # Errors
@@ -91,7 +132,7 @@ impl<'c> Acls<'c> {
             answer.get(8..10) == Some(&[0, 0]),
             "{operation:?} was not allowed on {resource:?}: {answer:?}"
         );
-        Ok(())
+        self.wait_known(resource, operation, true)
     }
 
     /// Takes a right away, and waits until every broker knows it.
@@ -128,6 +169,12 @@ impl<'c> Acls<'c> {
     fn first_server(&self) -> &str {
         self.cluster.bootstrap_servers().split(',').next().unwrap_or_default()
     }
+}
+
+/// What the transactional ids of a service with this group begin with.
+#[must_use]
+pub fn transactional_ids(group: &str) -> String {
+    format!("{group}-")
 }
 
 fn ask(server: &str, api: i16, body: &[u8]) -> anyhow::Result<Vec<u8>> {
@@ -180,14 +227,20 @@ fn put_text(into: &mut Vec<u8>, text: &str) {
     into.extend(text.as_bytes());
 }
 
-/// What a broker's `server.properties` says for it.
-pub(super) fn properties(listener: &str) -> Vec<String> {
-    let listener = listener.to_lowercase();
+/// What a broker's `server.properties` says for it; `listeners` are those that ask users who they are.
+pub(super) fn properties<'l>(listeners: impl Iterator<Item = &'l str>) -> Vec<String> {
     let module = "org.apache.kafka.common.security.plain.PlainLoginModule";
-    vec![
-        format!("listener.name.{listener}.sasl.enabled.mechanisms=PLAIN"),
-        format!("listener.name.{listener}.plain.sasl.jaas.config={module} required user_{USER}=\"{PASSWORD}\";"),
+    let of_listener = |listener: &str| {
+        let listener = listener.to_lowercase();
+        [
+            format!("listener.name.{listener}.sasl.enabled.mechanisms=PLAIN"),
+            format!("listener.name.{listener}.plain.sasl.jaas.config={module} required user_{USER}=\"{PASSWORD}\";"),
+        ]
+    };
+    let mut lines: Vec<String> = listeners.flat_map(of_listener).collect();
+    lines.extend([
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
         "super.users=User:ANONYMOUS".to_owned(),
-    ]
+    ]);
+    lines
 }

@@ -34,10 +34,10 @@ pub struct ClusterOptions {
     pub broker_config: BTreeMap<String, String>,
     /// Ways to the brokers that can be broken (see [`crate::proxy`]).
     pub links: usize,
-    /// Asks users of [`KafkaCluster::sasl_servers`] for their rights. The testkit's own clients may do everything.
+    /// Asks users of [`KafkaCluster::sasl_servers`] and of links for their rights. The testkit's own clients may do everything.
     pub authorizer: bool,
-    /// Puts the data of each node on a disk of its own that can be full ([`super::disk`]).
-    pub own_disk: bool,
+    /// Puts the data of each node on a disk of its own that can be full, of so many megabytes ([`super::disk`]).
+    pub disk_mb: Option<usize>,
 }
 
 impl Default for ClusterOptions {
@@ -50,7 +50,7 @@ impl Default for ClusterOptions {
             broker_config: BTreeMap::new(),
             links: 0,
             authorizer: false,
-            own_disk: false,
+            disk_mb: None,
         }
     }
 }
@@ -96,10 +96,11 @@ impl ClusterOptions {
         self
     }
 
-    /// The same with a disk for each node that can be full. Only where [`super::Disk::is_possible`].
+    /// The same with a disk of so many megabytes for each node, that can be full. Only where
+    /// [`super::Disk::is_possible`].
     #[must_use]
-    pub fn own_disk(mut self) -> Self {
-        self.own_disk = true;
+    pub fn own_disk(mut self, megabytes: usize) -> Self {
+        self.disk_mb = Some(megabytes);
         self
     }
 

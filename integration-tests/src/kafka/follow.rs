@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::{Offset, error::KafkaError};
@@ -15,7 +16,10 @@ use crate::wait;
 
 /// Reads Kafka topics from their start and does not end.
 pub struct Follower {
+    config: ClientConfig,
     consumer: BaseConsumer,
+    /// What is read, with the number of partitions.
+    kafka_topics: BTreeMap<String, usize>,
     /// The next offset by Kafka topic and partition: what lies below was given out.
     next: BTreeMap<String, BTreeMap<i32, i64>>,
 }
@@ -38,15 +42,48 @@ impl Follower {
         config.set("fetch.error.backoff.ms", "50").set("topic.metadata.refresh.interval.ms", "1000");
         config.set("fetch.max.bytes", "8388608").set("queued.max.messages.kbytes", "16384");
         config.set("check.crcs", "true");
-        let consumer: BaseConsumer = config.create()?;
+        let consumer = config.create()?;
+        let follower = Self { config, consumer, kafka_topics: kafka_topics.clone(), next: BTreeMap::new() };
+        follower.assign()?;
+        Ok(follower)
+    }
+
+    /// Everything from where it was read up to.
+    fn assign(&self) -> anyhow::Result<()> {
         let mut assignment = TopicPartitionList::new();
-        for (kafka_topic, partitions) in kafka_topics {
+        for (kafka_topic, partitions) in &self.kafka_topics {
             for partition in 0..i32::try_from(*partitions)? {
-                assignment.add_partition_offset(kafka_topic, partition, Offset::Beginning)?;
+                let next = self.next.get(kafka_topic).and_then(|next| next.get(&partition));
+                let next = next.map_or(Offset::Beginning, |offset| Offset::Offset(*offset));
+                assignment.add_partition_offset(kafka_topic, partition, next)?;
             }
         }
-        consumer.assign(&assignment)?;
-        Ok(Self { consumer, next: BTreeMap::new() })
+        Ok(self.consumer.assign(&assignment)?)
+    }
+
+    /// Reads a Kafka topic no more, and forgets how far it was read.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn leave(&mut self, kafka_topic: &str) -> anyhow::Result<()> {
+        self.kafka_topics.remove(kafka_topic);
+        self.next.remove(kafka_topic);
+        self.begin_anew()
+    }
+
+    /// Reads one more Kafka topic, from its start.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn follow(&mut self, kafka_topic: &str, partitions: usize) -> anyhow::Result<()> {
+        self.kafka_topics.insert(kafka_topic.to_owned(), partitions);
+        self.begin_anew()
+    }
+
+    /// A client that has known a Kafka topic does not take another one of the same name for a new one.
+    fn begin_anew(&mut self) -> anyhow::Result<()> {
+        self.consumer = self.config.create()?;
+        self.assign()
     }
 
     /// The next record, if one comes in time. Within a partition offsets rise.

@@ -38,7 +38,10 @@ impl Node {
     ) -> anyhow::Result<Self> {
         let folder = cluster_folder.join(format!("node-{}", address.id));
         fs::create_dir_all(&folder)?;
-        let disk = if options.own_disk { Some(Disk::mount(&folder.join("disk"))?) } else { None };
+        let disk = match options.disk_mb {
+            Some(size) => Some(Disk::mount(&folder.join("disk"), size)?),
+            None => None,
+        };
         fs::write(folder.join("server.properties"), properties(&folder, &address, all, options))?;
         let node = Self { address, folder, java_options: options.java_options(), process: None, disk };
         node.format(cluster_id)?;
@@ -160,6 +163,8 @@ impl Node {
 
 /// The listener that asks users who they are.
 const SASL_LISTENER: &str = "SASL";
+/// Its protocol.
+const SASL: &str = "SASL_PLAINTEXT";
 
 struct Listener {
     name: String,
@@ -178,11 +183,12 @@ fn listeners(own: &NodeAddress, options: &ClusterOptions) -> Vec<Listener> {
         plain("PLAINTEXT", own.broker_port, own.broker_port),
     ];
     for (link, way) in own.ways.iter().enumerate() {
-        listeners.push(plain(&format!("LINK{link}"), way.broker_port, way.proxy_port));
+        let listener = plain(&format!("LINK{link}"), way.broker_port, way.proxy_port);
+        listeners.push(if options.authorizer { Listener { protocol: SASL, ..listener } } else { listener });
     }
     if options.authorizer {
         let port = own.sasl_port;
-        listeners.push(Listener { protocol: "SASL_PLAINTEXT", ..plain(SASL_LISTENER, port, port) });
+        listeners.push(Listener { protocol: SASL, ..plain(SASL_LISTENER, port, port) });
     }
     listeners
 }
@@ -198,17 +204,18 @@ fn properties(folder: &Path, own: &NodeAddress, all: &[NodeAddress], options: &C
         all.iter().map(|node| format!("{}@127.0.0.1:{}", node.id, node.controller_port)).collect();
     let replicas = all.len();
     let in_sync = if replicas > 1 { replicas - 1 } else { 1 };
+    let listeners = listeners(own, options);
     let protocols: Vec<String> =
-        listeners(own, options).iter().map(|listener| format!("{}:{}", listener.name, listener.protocol)).collect();
+        listeners.iter().map(|listener| format!("{}:{}", listener.name, listener.protocol)).collect();
     let mut lines = vec![
         "process.roles=broker,controller".to_owned(),
         format!("node.id={}", own.id),
-        format!("listeners={}", address_list(&listeners(own, options), |listener| listener.port)),
-        format!("advertised.listeners={}", address_list(&listeners(own, options)[1..], |listener| listener.advertised)),
+        format!("listeners={}", address_list(&listeners, |listener| listener.port)),
+        format!("advertised.listeners={}", address_list(&listeners[1..], |listener| listener.advertised)),
         format!("listener.security.protocol.map={}", protocols.join(",")),
         "controller.listener.names=CONTROLLER".to_owned(),
         format!("controller.quorum.voters={}", voters.join(",")),
-        format!("log.dirs={}", folder.join(if options.own_disk { "disk/data" } else { "data" }).display()),
+        format!("log.dirs={}", folder.join(if options.disk_mb.is_some() { "disk/data" } else { "data" }).display()),
         // Two cores are shared with everything else.
         "num.network.threads=2".to_owned(),
         "num.io.threads=4".to_owned(),
@@ -230,7 +237,8 @@ fn properties(folder: &Path, own: &NodeAddress, all: &[NodeAddress], options: &C
         "log.retention.ms=-1".to_owned(),
     ];
     if options.authorizer {
-        lines.extend(acl::properties(SASL_LISTENER));
+        let asking = listeners.iter().filter(|listener| listener.protocol == SASL);
+        lines.extend(acl::properties(asking.map(|listener| listener.name.as_str())));
     }
     lines.extend(options.broker_config.iter().map(|(name, value)| format!("{name}={value}")));
     lines.join("\n") + "\n"

@@ -73,6 +73,8 @@ pub struct Verdict {
     pub expected: usize,
     /// How many were there.
     pub observed: usize,
+    /// How many may have been deleted with their Kafka topic before they were read: those are not lost.
+    pub deleted: usize,
 }
 
 impl Verdict {
@@ -139,7 +141,7 @@ impl Findings {
 
     fn into_verdict(mut self, expected: usize, observed: usize) -> Verdict {
         self.found.sort_by_key(|finding| finding.kind);
-        Verdict { findings: self.found, counts: self.counts, expected, observed }
+        Verdict { findings: self.found, counts: self.counts, expected, observed, deleted: 0 }
     }
 }
 

@@ -15,6 +15,7 @@
 pub mod check;
 pub mod expected;
 pub mod history;
+pub mod intervention;
 pub mod murmur2;
 pub mod stream;
 pub mod workload;

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::check::{Ending, Expectations, FindingKind, Judge, Verdict, Wanted, source_of};
 use super::expected::{DeadLetter, EventId, ExpectedOutput, Target, What};
+use super::intervention::{Interventions, Offsets, Span};
 use super::workload::{self, Facts, Rule, Workload};
 use crate::kafka::{Position, ReadRecord, Record};
 
@@ -77,7 +78,13 @@ impl Numbered {
     pub fn outputs(&self, number: u32, position: &Position) -> Vec<ExpectedOutput> {
         let facts = self.workload.numbered(number);
         if Self::is_poison(number) {
-            return vec![self.dead_letter(number, &facts, position)];
+            let letter = DeadLetter {
+                class: "undecodable".to_owned(),
+                topic: None,
+                destination: None,
+                value: Some(Self::poison(number)),
+            };
+            return vec![self.dead_letter(number, &facts, position, letter)];
         }
         let fired = self.rules.iter().filter(|rule| (rule.gets)(&facts));
         let outputs = fired.map(|rule| ExpectedOutput {
@@ -87,7 +94,7 @@ impl Numbered {
         outputs.collect()
     }
 
-    fn dead_letter(&self, number: u32, facts: &Facts, position: &Position) -> ExpectedOutput {
+    fn dead_letter(&self, number: u32, facts: &Facts, position: &Position, letter: DeadLetter) -> ExpectedOutput {
         ExpectedOutput {
             event: EventId::only(position.clone()),
             one_of_several: false,
@@ -95,13 +102,21 @@ impl Numbered {
             key: Some(facts.patient.clone().into_bytes()),
             timestamp_ms: None,
             headers: vec![(NUMBER.to_owned(), number.to_string())],
-            what: What::DeadLetter(DeadLetter {
-                class: "undecodable".to_owned(),
-                topic: None,
-                destination: None,
-                value: Some(Self::poison(number)),
-            }),
+            what: What::DeadLetter(letter),
         }
+    }
+
+    /// The dead letter that stands for an output which its destination does not take.
+    pub(super) fn instead(&self, number: u32, output: &ExpectedOutput, class: &str) -> Option<ExpectedOutput> {
+        let What::Notification(notification) = &output.what else { return None };
+        let facts = self.workload.numbered(number);
+        let letter = DeadLetter {
+            class: class.to_owned(),
+            topic: None,
+            destination: Some(notification.destination.clone()),
+            value: facts.record().value,
+        };
+        Some(self.dead_letter(number, &facts, &output.event.source, letter))
     }
 }
 
@@ -124,12 +139,23 @@ impl Log {
 struct Ingest {
     numbered: Numbered,
     logs: Vec<Log>,
+    interventions: Interventions,
 }
 
 impl Ingest {
     fn log(&self, source: &Position) -> Option<&Log> {
         let is_ours = source.kafka_topic == self.numbered.ingest;
         self.logs.get(usize::try_from(source.partition).ok()?).filter(|_| is_ours)
+    }
+}
+
+impl Ingest {
+    /// What is as good as this output for this target: a dead letter in its place, where one may be.
+    fn instead(&self, number: u32, output: &ExpectedOutput, target: &Target) -> Option<ExpectedOutput> {
+        let Target::DeadLetter { class, about: Some(about) } = target else { return None };
+        let is_its = output.target() == Target::Destination(about.clone());
+        let may_be = is_its && self.interventions.may_be_dead_letter(class, about, &output.event.source);
+        may_be.then(|| self.numbered.instead(number, output, class))?
     }
 }
 
@@ -141,10 +167,20 @@ impl Expectations for Ingest {
             return if is_there { Wanted::Aborted } else { Wanted::Nothing };
         };
         let outputs = self.numbered.outputs(number, &event.source);
-        let mut slots = outputs.into_iter().enumerate();
-        match slots.find(|(_, output)| output.event == *event && output.target() == *target) {
-            Some((slot, output)) => Wanted::Output { slot, output: Cow::Owned(output) },
-            None => Wanted::Nothing,
+        let mut slots = outputs.into_iter().enumerate().filter(|(_, output)| output.event == *event);
+        let wanted = slots.find_map(|(slot, output)| {
+            let output = if output.target() == *target { output } else { self.instead(number, &output, target)? };
+            Some(Wanted::Output { slot, output: Cow::Owned(output) })
+        });
+        wanted.unwrap_or(Wanted::Nothing)
+    }
+
+    fn may_be_deleted(&self, source: &Position, slot: usize) -> bool {
+        let number = self.log(source).and_then(|log| log.number(source.offset));
+        let output = number.and_then(|number| self.numbered.outputs(number, source).into_iter().nth(slot));
+        match output.map(|output| output.target()) {
+            Some(Target::Destination(destination)) => self.interventions.may_be_deleted(&destination, source),
+            _ => false,
         }
     }
 
@@ -182,7 +218,7 @@ impl Stream {
     #[must_use]
     pub fn new(numbered: Numbered, ingest_partitions: usize, outputs: BTreeMap<String, usize>) -> Self {
         let logs = vec![Log::default(); ingest_partitions];
-        let ingest = Ingest { numbered, logs };
+        let ingest = Ingest { numbered, logs, interventions: Interventions::default() };
         Self { ingest, judge: Judge::new(outputs), waiting: BTreeMap::new(), seen: Vec::new() }
     }
 
@@ -202,6 +238,23 @@ impl Stream {
     #[must_use]
     pub fn found(&self) -> usize {
         self.judge.found()
+    }
+
+    /// The Kafka topic of a destination was deleted and made anew; outputs of this part of the ingest may have gone with
+    /// it before they were read.
+    pub fn destination_deleted(&mut self, destination: &str, unread: Span) {
+        self.ingest.interventions.delete(destination, unread);
+    }
+
+    /// The Kafka topic of a destination takes only small records: what comes of the ingest from here on may be a dead
+    /// letter instead.
+    pub fn limit_lowered(&mut self, destination: &str, from: Offsets) {
+        self.ingest.interventions.lower_limit(destination, from);
+    }
+
+    /// It takes larger ones again: what comes from here on has to arrive.
+    pub fn limit_raised(&mut self, destination: &str, until: &Offsets) {
+        self.ingest.interventions.raise_limit(destination, until);
     }
 
     /// Takes a record that a `read_committed` reader saw in the ingest.

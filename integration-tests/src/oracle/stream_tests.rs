@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::check::source_of;
+use super::intervention::Span;
 use super::stream::{Fate, Numbered, Stream};
 use super::tests::record_of;
 use super::workload::{Facts, Rule, Workload};
@@ -90,7 +92,12 @@ fn stream() -> Stream {
 }
 
 fn verdict(run: Run, ingest_first: bool) -> Verdict {
+    verdict_after(run, ingest_first, |_| {})
+}
+
+fn verdict_after(run: Run, ingest_first: bool, intervene: impl Fn(&mut Stream)) -> Verdict {
     let mut stream = stream();
+    intervene(&mut stream);
     if ingest_first {
         run.ingest.iter().for_each(|record| stream.ingest(record));
     }
@@ -250,6 +257,94 @@ fn what_the_publisher_knows_has_to_be_in_the_ingest() {
         run.committed.insert(("in".to_owned(), 0), 5_001);
     });
     assert!(twice.contains(&FindingKind::WrongSource), "{twice:?}");
+}
+
+/// The position in the ingest's first partition of an output for this destination.
+fn of(destination: &str) -> impl Fn(&ReadRecord) -> Option<i64> {
+    move |record| {
+        let source = record.header("fhir-source")?.strip_prefix("in:0:")?.parse().ok()?;
+        (record.header("fhir-destination") == Some(destination)).then_some(source)
+    }
+}
+
+#[test]
+fn what_was_deleted_before_it_was_read_is_not_lost_and_everything_else_is() {
+    let lost_between = |from: i64, below: i64| {
+        let mut run = clean();
+        let before = run.outputs.len();
+        run.outputs.retain(|record| of("ids")(record).is_none_or(|source| !(50..150).contains(&source)));
+        let unread = Span { from: [(0, from)].into(), until: Some([(0, below)].into()) };
+        let gone = before - run.outputs.len();
+        let verdict = verdict_after(run, true, |stream| stream.destination_deleted("ids", unread.clone()));
+        assert!(gone > 3, "{gone}");
+        assert_eq!(verdict.deleted + verdict.count(FindingKind::Lost), gone);
+        verdict
+    };
+    lost_between(50, 150).assert_clean();
+    for (from, below) in [(80, 150), (50, 120)] {
+        let verdict = lost_between(from, below);
+        assert!(verdict.deleted > 0, "{verdict}");
+        assert_eq!(verdict.kinds().into_iter().collect::<Vec<_>>(), [FindingKind::Lost, FindingKind::Torn]);
+    }
+}
+
+#[test]
+fn what_was_deleted_after_it_was_read_must_not_come_again() {
+    let mut run = clean();
+    let again = run.outputs.iter().find(|record| of("ids")(record).is_some_and(|source| source > 100)).cloned();
+    append(&mut run, again.expect("some are final"));
+    let unread = Span { from: [(0, 0)].into(), until: Some([(0, 200)].into()) };
+    let verdict = verdict_after(run, true, |stream| stream.destination_deleted("ids", unread.clone()));
+    assert!(verdict.count(FindingKind::Duplicated) > 0);
+}
+
+/// A run in which outputs of "ids" from 50 to 150 are dead letters of this class instead, or as well.
+fn refused(class: &str, as_well: bool) -> Run {
+    let mut run = clean();
+    let numbered = numbered();
+    let is_refused = |record: &ReadRecord| of("ids")(record).is_some_and(|source| (50..150).contains(&source));
+    let refused: Vec<ReadRecord> = run.outputs.iter().filter(|record| is_refused(record)).cloned().collect();
+    assert!(refused.len() > 3);
+    if !as_well {
+        run.outputs.retain(|record| !is_refused(record));
+    }
+    for (record, offset) in refused.iter().zip(9_000..) {
+        let number = record.header("correlation-id").and_then(|text| text.parse().ok()).expect("its number");
+        let source = source_of(record).expect("its source").source;
+        let output = numbered.outputs(number, &source).pop().expect("the one for ids");
+        run.outputs.push(record_of(&numbered.instead(number, &output, class).expect("a notification"), offset));
+    }
+    run
+}
+
+#[test]
+fn dead_letters_stand_for_what_a_destination_does_not_take_while_it_does_not() {
+    let lower = |from: i64, until: Option<i64>| {
+        move |stream: &mut Stream| {
+            stream.limit_lowered("ids", [(0, from)].into());
+            if let Some(until) = until {
+                stream.limit_raised("ids", &[(0, until)].into());
+            }
+        }
+    };
+    for class in ["too-large", "rejected"] {
+        verdict_after(refused(class, false), true, lower(50, None)).assert_clean();
+        verdict_after(refused(class, false), true, lower(50, Some(150))).assert_clean();
+    }
+    let kinds = |run, intervene: &dyn Fn(&mut Stream)| {
+        verdict_after(run, true, intervene).kinds().into_iter().collect::<Vec<_>>()
+    };
+    let lost = [FindingKind::Lost, FindingKind::Unexpected, FindingKind::Torn];
+    let sorted = |mut kinds: Vec<FindingKind>| {
+        kinds.sort_unstable();
+        kinds
+    };
+    let lost = sorted(lost.to_vec());
+    for intervene in [&lower(80, None) as &dyn Fn(&mut Stream), &lower(50, Some(120)), &|_: &mut Stream| {}] {
+        assert_eq!(kinds(refused("too-large", false), intervene), lost);
+    }
+    assert_eq!(kinds(refused("evaluation-error", false), &lower(50, None)), lost);
+    assert_eq!(kinds(refused("too-large", true), &lower(50, None)), [FindingKind::Duplicated]);
 }
 
 #[test]

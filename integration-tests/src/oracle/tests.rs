@@ -77,6 +77,8 @@ pub(super) fn record_of(output: &ExpectedOutput, offset: i64) -> ReadRecord {
             add("fhir-dead-letter-class", &dead_letter.class);
             add("fhir-dead-letter-source", &source);
             add("fhir-dead-letter-event", "0");
+            dead_letter.topic.iter().for_each(|topic| add("fhir-dead-letter-topic", topic));
+            dead_letter.destination.iter().for_each(|id| add("fhir-dead-letter-destination", id));
             dead_letter.value.clone()
         }
         What::Notification(notification) => {

@@ -29,6 +29,11 @@ pub trait Expectations {
     /// Visits every ingest record of which outputs are expected, with their number.
     fn for_each_record(&self, visit: &mut dyn FnMut(&Position, usize));
 
+    /// Whether the output in this slot of an ingest record may be missing, because it was deleted before it was read.
+    fn may_be_deleted(&self, _source: &Position, _slot: usize) -> bool {
+        false
+    }
+
     /// Names the output in this slot of an ingest record.
     fn name(&self, source: &Position, slot: usize) -> String;
 }
@@ -194,11 +199,14 @@ impl Judge {
     /// Nothing more can come: what is missing now is lost.
     #[must_use]
     pub fn finish(mut self, expectations: &impl Expectations, ending: &Ending) -> Verdict {
-        let mut expected = 0;
+        let (mut expected, mut deleted) = (0, 0);
         let (counts, findings) = (&self.counts, &mut self.findings);
         expectations.for_each_record(&mut |source, slots| {
             expected += slots;
-            let missing: Vec<usize> = (0..slots).filter(|slot| counts.get(source, *slot) == 0).collect();
+            let mut missing: Vec<usize> = (0..slots).filter(|slot| counts.get(source, *slot) == 0).collect();
+            let unseen = missing.len();
+            missing.retain(|slot| !expectations.may_be_deleted(source, *slot));
+            deleted += unseen - missing.len();
             for slot in &missing {
                 findings.add(FindingKind::Lost, expectations.name(source, *slot));
             }
@@ -215,7 +223,7 @@ impl Judge {
         for kafka_topic in &ending.unsettled {
             self.findings.add(FindingKind::Unsettled, kafka_topic.clone());
         }
-        self.findings.into_verdict(expected, self.observed)
+        Verdict { deleted, ..self.findings.into_verdict(expected, self.observed) }
     }
 
     /// An output is visible if and only if its source offset is committed.
