@@ -143,7 +143,8 @@ const GROWING: &[(&str, Grows)] = &[
 
 /// The least time of some runs, and how many outputs there were.
 fn process(plan: &Arc<Plan>, kafka_topic: &str, value: &[u8], runs: usize) -> (usize, Duration) {
-    let limits = Limits { max_message_bytes: usize::MAX, by_kafka_topic: std::collections::HashMap::new() };
+    let limits =
+        Limits { max_message_bytes: usize::MAX, by_kafka_topic: std::collections::HashMap::new(), compressed: false };
     let (key, headers) = (Some(b"key".as_slice()), Vec::new());
     let value = Some(value);
     let record = SourceRecord { kafka_topic, partition: 0, offset: 1, timestamp_ms: Some(0), key, value, headers };

@@ -52,6 +52,7 @@ fn process(record: &SourceRecord<'_>) -> (Vec<String>, Tally) {
     let limits = Limits {
         max_message_bytes: LARGEST,
         by_kafka_topic: HashMap::from([("notify.small".to_owned(), SMALL), ("dead-letters".to_owned(), LARGEST / 2)]),
+        compressed: false,
     };
     let mut pipeline = Pipeline::new(Arc::clone(&PLAN), limits.clone());
     let mut tally = Tally::new(&PLAN);

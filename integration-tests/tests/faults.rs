@@ -176,6 +176,24 @@ fn outputs_over_a_limit_that_was_lowered_are_dead_letters_and_all_others_arrive(
     assert_dead_letters_instead(history, &expected, refused, "too-large", "forms");
 }
 
+/// The broker compares its limit with batches of records: each record fits here, and no batch of those that were made
+/// before.
+#[test]
+fn a_limit_that_was_lowered_below_the_size_of_batches_gets_smaller_ones() {
+    let mut hospital = Hospital::new(shared(), 1).unwrap();
+    let service = hospital.spec.start().unwrap();
+    hospital.produce(1, 30, 10).unwrap();
+    hospital.verdict().unwrap().assert_clean();
+    let results = hospital.scene.kafka_topic("results").to_owned();
+    hospital.scene.admin.alter_kafka_topic(&results, &[("max.message.bytes", "8000")]).unwrap();
+    hospital.produce(2, 4_000, 500).unwrap();
+    hospital.verdict().unwrap().assert_clean();
+    let metrics = service.metrics().unwrap();
+    let aborted = metrics.sum("fanout_transactions_total", &[("outcome", "aborted")]);
+    assert!(aborted.is_some_and(|count| (1.0..8.0).contains(&count)), "{aborted:?} aborted transactions");
+    assert_eq!(metrics.sum("fanout_producer_rebuilds_total", &[("reason", "limits-changed")]), Some(1.0));
+}
+
 #[test]
 fn a_null_key_for_a_compacted_kafka_topic_is_a_dead_letter() {
     let mut hospital = Hospital::new(shared(), 1).unwrap();

@@ -3,9 +3,8 @@
 //! librdkafka refuses a message whose key, value, headers and at most 36 bytes of record framing exceed
 //! `message.max.bytes`. The broker compares `max.message.bytes` of the Kafka topic with the record batch as it arrives:
 //! compressed, if the producer compresses, and with 61 bytes of its own. A record alone in its batch is the worst case,
-//! so that everything is counted here, uncompressed: what passes, passes in both places. A compressing producer could
-//! send a little more than this lets through to a Kafka topic with a small limit; leave such Kafka topics out of
-//! [`Limits::by_kafka_topic`].
+//! so that everything is counted here, uncompressed: what passes, passes in both places. What a compressing producer may
+//! send is not known beforehand: there only the producer's own limit counts.
 
 use std::collections::HashMap;
 
@@ -23,14 +22,22 @@ const HEADER_OVERHEAD: usize = 5 + 5;
 pub struct Limits {
     /// The producer's `message.max.bytes`.
     pub max_message_bytes: usize,
-    /// `max.message.bytes` of the Kafka topics where it is known to bind what the producer sends.
+    /// `max.message.bytes` of the Kafka topics, where it is known.
     pub by_kafka_topic: HashMap<String, usize>,
+    /// Whether the producer compresses.
+    pub compressed: bool,
 }
 
 impl Limits {
     /// The limit of a Kafka topic's records.
     #[must_use]
     pub fn of(&self, kafka_topic: &str) -> usize {
+        if self.compressed { self.max_message_bytes } else { self.of_batches(kafka_topic) }
+    }
+
+    /// The limit of batches of records for a Kafka topic: compressed, they are smaller.
+    #[must_use]
+    pub fn of_batches(&self, kafka_topic: &str) -> usize {
         let of_topic = self.by_kafka_topic.get(kafka_topic).copied().unwrap_or(usize::MAX);
         self.max_message_bytes.min(of_topic)
     }
@@ -51,8 +58,11 @@ mod tests {
     #[test]
     fn the_smaller_limit_binds() {
         let by_kafka_topic = HashMap::from([("small".to_owned(), 10), ("large".to_owned(), 1000)]);
-        let limits = Limits { max_message_bytes: 100, by_kafka_topic };
+        let mut limits = Limits { max_message_bytes: 100, by_kafka_topic, compressed: false };
         assert_eq!([limits.of("small"), limits.of("large"), limits.of("other")], [10, 100, 100]);
+        limits.compressed = true;
+        assert_eq!(["small", "large"].map(|name| limits.of(name)), [100, 100]);
+        assert_eq!(["small", "large"].map(|name| limits.of_batches(name)), [10, 100]);
     }
 
     #[test]

@@ -137,7 +137,7 @@ fn criterion_index(plan: &mut Plan, text: &str) -> CriterionIndex {
 }
 
 pub(crate) fn no_limits() -> Limits {
-    Limits { max_message_bytes: usize::MAX, by_kafka_topic: HashMap::new() }
+    Limits { max_message_bytes: usize::MAX, by_kafka_topic: HashMap::new(), compressed: false }
 }
 
 /// An output record on its own.

@@ -124,18 +124,15 @@ fn with_debug(wanted: Option<&str>, context: &str) -> String {
     wanted.filter(|wanted| !wanted.is_empty()).map_or(context.to_owned(), |wanted| format!("{wanted},{context}"))
 }
 
-/// The same for Kafka topics of which one takes no more than this many bytes.
+/// Lets a producer make no batch of records that is larger than this.
 ///
 /// The broker compares `max.message.bytes` with the batch of records that arrives, not with a record: a batch over it is
 /// refused with all that is in it, although each record would be taken.
-#[must_use]
-pub fn producer_within(settings: &Settings, identity: &ClientIdentity, smallest_limit: usize) -> ClientConfig {
-    let mut config = producer(settings, identity);
+pub fn fit_batches(config: &mut ClientConfig, smallest_limit: usize) {
     let wanted = config.get("batch.size").and_then(|bytes| bytes.parse().ok()).unwrap_or(LIBRDKAFKA_BATCH_BYTES);
     if smallest_limit < wanted {
         config.set("batch.size", smallest_limit.max(1).to_string());
     }
-    config
 }
 
 /// The client's default of `batch.size`.
@@ -277,7 +274,9 @@ mod tests {
         let identity = ClientIdentity::new("app", "one", 0);
         let mut settings = Settings::default();
         let batch_size = |settings: &Settings, limit| {
-            producer_within(settings, &identity, limit).get("batch.size").map(str::to_owned)
+            let mut config = producer(settings, &identity);
+            fit_batches(&mut config, limit);
+            config.get("batch.size").map(str::to_owned)
         };
         assert_eq!(batch_size(&settings, 1_048_588), None);
         assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("5000"));

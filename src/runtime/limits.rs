@@ -1,7 +1,8 @@
 //! How large an output may be, kept true while the service runs: an operator who raises a Kafka topic's
-//! `max.message.bytes` because of dead letters expects the next notification to go through.
+//! `max.message.bytes` because of dead letters expects the next notification to go through, and one who lowers it does
+//! not expect that every batch is searched for what does not fit.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,24 +17,29 @@ use crate::kafka::admin::{self, Admin};
 /// How often the brokers are asked.
 const REFRESH: Duration = Duration::from_secs(30);
 
+/// The same while they refuse.
+const SOON: Duration = Duration::from_secs(1);
+
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How often the stop signal is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often the stop signal is looked at, and whether the brokers refuse.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The newest limits, for all tasks.
 #[derive(Debug)]
 pub struct SharedLimits {
     version: AtomicU64,
     newest: RwLock<Limits>,
+    /// Whether a broker has refused what the newest let through.
+    doubted: AtomicBool,
 }
 
 impl SharedLimits {
     /// The limits that were found at the start.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { version: AtomicU64::new(0), newest: RwLock::new(limits) }
+        Self { version: AtomicU64::new(0), newest: RwLock::new(limits), doubted: AtomicBool::new(false) }
     }
 
     /// Changes whenever the limits do: cheap to look at for every batch.
@@ -48,6 +54,11 @@ impl SharedLimits {
         self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Has the brokers asked soon: one of them has refused an output for its size.
+    pub fn ask_soon(&self) {
+        self.doubted.store(true, Ordering::Release);
+    }
+
     fn set(&self, limits: Limits) {
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         if *newest != limits {
@@ -58,36 +69,36 @@ impl SharedLimits {
     }
 }
 
-/// The limits that the producer has to keep. The broker compares its own with what arrives: known beforehand only when
-/// the producer does not compress.
+/// The limits that the producer has to keep.
 pub fn limits_of<'a>(
     kafka: &KafkaSettings,
     max_message_bytes: usize,
     found: impl IntoIterator<Item = (&'a String, &'a admin::Limits)>,
 ) -> Limits {
-    let compresses = kafka
+    let compressed = kafka
         .producer_options()
         .any(|(name, value)| matches!(name, "compression.type" | "compression.codec") && value != "none");
-    let found = found.into_iter().filter(|_| !compresses);
-    let by_kafka_topic = found.map(|(name, limits)| (name.clone(), limits.max_message_bytes)).collect();
-    Limits { max_message_bytes, by_kafka_topic }
+    let found = found.into_iter().map(|(name, limits)| (name.clone(), limits.max_message_bytes));
+    Limits { max_message_bytes, by_kafka_topic: found.collect(), compressed }
 }
 
 /// Asks the brokers now and then until the process stops. While they are away, the last answer stands.
 pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Plan, stop: &StopSignal) {
     let Ok(admin) = Admin::new(&settings.kafka).map(|admin| admin.with_timeout(ANSWER)) else { return };
     let kafka_topics: Vec<&str> = roles(plan).into_keys().collect();
-    let mut next = Instant::now() + REFRESH;
+    let mut asked = Instant::now();
     while !stop.is_stopped() {
-        if Instant::now() < next {
+        let pause = if shared.doubted.load(Ordering::Acquire) { SOON } else { REFRESH };
+        if asked.elapsed() < pause {
             thread::sleep(LOOK);
             continue;
         }
+        shared.doubted.store(false, Ordering::Release);
         match admin.limits(&kafka_topics) {
             Ok(found) => shared.set(limits_of(&settings.kafka, settings.max_message_bytes, &found)),
             Err(error) => tracing::debug!(%error, "the limits of the Kafka topics are not known anew"),
         }
-        next = Instant::now() + REFRESH;
+        asked = Instant::now();
     }
 }
 
@@ -96,7 +107,7 @@ mod tests {
     use super::*;
 
     fn limits(bytes: usize) -> Limits {
-        Limits { max_message_bytes: 1_000, by_kafka_topic: [("forms".to_owned(), bytes)].into() }
+        Limits { max_message_bytes: 1_000, by_kafka_topic: [("forms".to_owned(), bytes)].into(), compressed: false }
     }
 
     #[test]
@@ -115,6 +126,6 @@ mod tests {
         let found: &std::collections::BTreeMap<_, _> = &found;
         assert_eq!(limits_of(&settings.kafka, 1_000, found), limits(10));
         settings.kafka.producer = [("compression.type".to_owned(), "lz4".to_owned())].into_iter().collect();
-        assert!(limits_of(&settings.kafka, 1_000, found).by_kafka_topic.is_empty());
+        assert_eq!(limits_of(&settings.kafka, 1_000, found), Limits { compressed: true, ..limits(10) });
     }
 }

@@ -23,14 +23,16 @@ pub enum RebuildReason {
     AbortFailed,
     /// A connection broke in its last transaction: requests of it may still arrive.
     ConnectionLost,
+    /// The Kafka topics take batches of records of another size than before.
+    LimitsChanged,
     /// Any other fatal error of the client.
     Fatal,
 }
 
 impl RebuildReason {
     /// All reasons.
-    pub const ALL: [Self; 5] =
-        [Self::Fenced, Self::CommitUnknown, Self::AbortFailed, Self::ConnectionLost, Self::Fatal];
+    pub const ALL: [Self; 6] =
+        [Self::Fenced, Self::CommitUnknown, Self::AbortFailed, Self::ConnectionLost, Self::LimitsChanged, Self::Fatal];
 
     /// The reason as the metrics name it.
     #[must_use]
@@ -40,6 +42,7 @@ impl RebuildReason {
             Self::CommitUnknown => "commit-unknown",
             Self::AbortFailed => "abort-failed",
             Self::ConnectionLost => "connection-lost",
+            Self::LimitsChanged => "limits-changed",
             Self::Fatal => "fatal",
         }
     }

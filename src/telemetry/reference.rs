@@ -256,7 +256,7 @@ static REFERENCE: [MetricDoc; 23] = [
         "fanout_producer_rebuilds_total",
         &["reason"],
         Unit::Count,
-        "Transactional producers dropped and built anew: fenced, commit-unknown, abort-failed, connection-lost or fatal.",
+        "Transactional producers dropped and built anew: fenced, commit-unknown, abort-failed, connection-lost, limits-changed or fatal.",
     ),
     counter(
         Metric::CommitsUnknown,

@@ -80,8 +80,8 @@ impl<Io: TaskIo> TaskIo for WithFailPoints<Io> {
         self.0.member()
     }
 
-    fn new_producer(&self) -> Result<Crossed<Io::New>, KafkaError> {
-        self.0.new_producer().map(Crossed)
+    fn new_producer(&self, largest_batch: usize) -> Result<Crossed<Io::New>, KafkaError> {
+        self.0.new_producer(largest_batch).map(Crossed)
     }
 
     fn now(&self) -> Instant {

@@ -14,6 +14,7 @@ use super::{GroupMember, InputRecord, TaskIo};
 use crate::domain::output::OutputRecord;
 use crate::domain::plan::Plan;
 use crate::domain::source::{SourceHeader, SourceRecord};
+use crate::kafka::client_options;
 use crate::kafka::consumer::{FetchPosition, GroupEvent, TaskConsumer, TopicId};
 use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, NewProducer, OpenTransaction};
@@ -44,8 +45,10 @@ impl TaskIo for KafkaIo<'_> {
         self.consumer
     }
 
-    fn new_producer(&self) -> Result<NewProducer, KafkaError> {
-        NewProducer::new(&self.producer)
+    fn new_producer(&self, largest_batch: usize) -> Result<NewProducer, KafkaError> {
+        let mut config = self.producer.clone();
+        client_options::fit_batches(&mut config, largest_batch);
+        NewProducer::new(&config)
     }
 
     fn now(&self) -> Instant {

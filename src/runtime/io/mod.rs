@@ -40,11 +40,12 @@ pub trait TaskIo {
     /// The task's member of the group.
     fn member(&self) -> &Self::Member;
 
-    /// A producer for the task's transactional id; connects in the background.
+    /// A producer for the task's transactional id, with batches of records of at most so many bytes; connects in the
+    /// background.
     ///
     /// # Errors
     /// When an option is not acceptable: a fault of the configuration.
-    fn new_producer(&self) -> Result<Self::New, KafkaError>;
+    fn new_producer(&self, largest_batch: usize) -> Result<Self::New, KafkaError>;
 
     /// The time, as far as deadlines and pauses go.
     fn now(&self) -> Instant;

@@ -94,9 +94,9 @@ impl<Io: TaskIo> Task<'_, Io> {
             // The client's word for it is on its way, perhaps behind a queue of errors: nothing can be committed before.
             return self.rest(LOST_PAUSE);
         }
+        self.follow_limits();
         let Some(producer) = self.producer.take() else { return self.make_producer() };
         self.try_dead_lettered_destinations_again();
-        self.follow_limits();
         let most = self.trouble.limit.unwrap_or(self.setup.settings.batch.max_records);
         let outcome = self.process_and_commit(producer, most);
         self.conclude(outcome, most.min(self.backlog.len()))

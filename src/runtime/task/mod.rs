@@ -43,7 +43,7 @@ use crate::domain::tally::Tally;
 use crate::kafka::client_options::{self, ClientIdentity};
 use crate::kafka::consumer::TaskConsumer;
 use crate::ops::status::{Status, TaskState, TaskStatus};
-use crate::telemetry::occurrence::{self, BatchMetrics};
+use crate::telemetry::occurrence::{self, BatchMetrics, RebuildReason};
 use crate::telemetry::{EndToEnd, PlanMetrics};
 
 /// How long an idle task waits for a record before it looks at its clock and the stop signal again.
@@ -78,8 +78,7 @@ pub struct TaskSetup {
 pub fn run(setup: TaskSetup) -> Result<(), FatalError> {
     let consumer = TaskConsumer::new(&client_options::consumer(&setup.settings, &setup.identity))
         .map_err(FatalError::ClientConfiguration)?;
-    let producer = client_options::producer_within(&setup.settings, &setup.identity, smallest_limit(&setup));
-    let io = KafkaIo::new(&consumer, producer);
+    let io = KafkaIo::new(&consumer, client_options::producer(&setup.settings, &setup.identity));
     #[cfg(feature = "fail-points")]
     let io = super::io::fail_points::WithFailPoints(io);
     let ended = Task::new(&setup, &io).run();
@@ -97,6 +96,8 @@ struct Task<'c, Io: TaskIo> {
     member: &'c Io::Member,
     /// `None` between the loss of a producer and the making of the next.
     producer: Option<Io::Idle>,
+    /// The largest batch of records that it makes.
+    largest_batch: usize,
     pipeline: Pipeline,
     /// Which limits the pipeline keeps.
     limits_version: u64,
@@ -160,6 +161,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             io,
             member: io.member(),
             producer: None,
+            largest_batch: usize::MAX,
             // Looked at before the limits: should they change in between, they are taken once more.
             limits_version: setup.limits.version(),
             pipeline: Pipeline::new(Arc::clone(plan), setup.limits.newest()),
@@ -385,12 +387,15 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         self.ledger.clear(&self.setup.plan);
     }
 
-    /// Takes over limits that have changed while the task runs.
+    /// Takes over limits that have changed while the task runs. Batches of another size take another producer.
     fn follow_limits(&mut self) {
         let version = self.setup.limits.version();
         if version != self.limits_version {
             self.limits_version = version;
             self.pipeline = Pipeline::new(Arc::clone(&self.setup.plan), self.setup.limits.newest());
+            if smallest_limit(self.setup) != self.largest_batch && self.producer.take().is_some() {
+                occurrence::producer_rebuilt(self.setup.number, RebuildReason::LimitsChanged);
+            }
         }
     }
 
@@ -412,12 +417,12 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
     }
 }
 
-/// The smallest limit of the Kafka topics that are written to, where they are known.
+/// The smallest batch of records that the Kafka topics which are written to take, where that is known.
 fn smallest_limit(setup: &TaskSetup) -> usize {
     let destinations = setup.plan.destinations.iter().map(|destination| &destination.kafka_topic);
     let written = destinations.chain([&setup.plan.dead_letter_kafka_topic]);
     let limits = setup.limits.newest();
-    written.map(|kafka_topic| limits.of(kafka_topic)).min().unwrap_or(usize::MAX)
+    written.map(|kafka_topic| limits.of_batches(kafka_topic)).min().unwrap_or(usize::MAX)
 }
 
 /// What the backlog holds of a partition.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::attempt::{Batch, Lost, Outcome};
-use super::{Task, Trouble};
+use super::{Task, Trouble, smallest_limit};
 use crate::kafka::errors::{Cause, Consequence};
 use crate::kafka::producer::CommitFailure;
 use crate::ops::status::TaskState;
@@ -146,7 +146,8 @@ impl<Io: TaskIo> Task<'_, Io> {
     pub(super) fn make_producer(&mut self) -> Result<(), FatalError> {
         let since = self.io.now();
         while !self.stopping() {
-            let mut next = Some(self.io.new_producer().map_err(FatalError::ClientConfiguration)?);
+            self.largest_batch = smallest_limit(self.setup);
+            let mut next = Some(self.io.new_producer(self.largest_batch).map_err(FatalError::ClientConfiguration)?);
             while let Some(producer) = next.take() {
                 self.status().beat();
                 match producer.initialise(INITIALISE_SLICE) {

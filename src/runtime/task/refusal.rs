@@ -41,6 +41,9 @@ impl<Io: TaskIo> Task<'_, Io> {
         if destination_at_fault {
             return Ok(());
         }
+        if refused.iter().any(|(_, refusal)| *refusal == Refusal::TooLarge) {
+            self.setup.limits.ask_soon();
+        }
         self.trouble.refused += 1;
         if self.trouble.is_careful() {
             let mut news = false;

@@ -35,7 +35,11 @@ fn size(output: &Output) -> usize {
 }
 
 fn limit_of(kafka_topic: &str, bytes: usize) -> Limits {
-    Limits { max_message_bytes: usize::MAX, by_kafka_topic: HashMap::from([(kafka_topic.to_owned(), bytes)]) }
+    Limits {
+        max_message_bytes: usize::MAX,
+        by_kafka_topic: HashMap::from([(kafka_topic.to_owned(), bytes)]),
+        compressed: false,
+    }
 }
 
 #[test]
@@ -103,13 +107,13 @@ fn an_output_over_its_limit_is_a_dead_letter_of_its_destination_alone() {
     assert_eq!(over.tally.dead_letters[DeadLetterClass::TooLarge.index()], 1);
     assert_eq!(over.tally.events[0][EventOutcome::Notified.index()], 1);
 
-    let producer = Limits { max_message_bytes: full - 1, by_kafka_topic: HashMap::new() };
+    let producer = Limits { max_message_bytes: full - 1, by_kafka_topic: HashMap::new(), compressed: false };
     assert_eq!(run(producer, &Refusals::NONE, &record).dead_letters(), [("too-large", None, Some("full"))]);
 }
 
 #[test]
 fn an_event_with_nothing_but_dead_letters_is_counted_so() {
-    let none_fits = Limits { max_message_bytes: 0, by_kafka_topic: HashMap::new() };
+    let none_fits = Limits { max_message_bytes: 0, by_kafka_topic: HashMap::new(), compressed: false };
     let run = run(none_fits, &Refusals::NONE, &record("changes", CHANGE));
     assert_eq!(run.tally.events[0], [0, 0, 1]);
     assert_eq!(run.tally.notifications, [0, 0]);

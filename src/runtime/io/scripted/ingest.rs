@@ -114,7 +114,7 @@ impl Ingest {
 }
 
 pub(crate) fn limits() -> Limits {
-    Limits { max_message_bytes: 1_000_000, by_kafka_topic: std::collections::HashMap::new() }
+    Limits { max_message_bytes: 1_000_000, by_kafka_topic: std::collections::HashMap::new(), compressed: false }
 }
 
 fn logged(plan: &Plan, pipeline: &mut Pipeline, unusual: &Unusual, partition: i32, number: usize) -> LoggedRecord {

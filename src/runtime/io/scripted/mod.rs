@@ -80,7 +80,7 @@ impl TaskIo for ScriptedIo {
         &self.member
     }
 
-    fn new_producer(&self) -> Result<New, KafkaError> {
+    fn new_producer(&self, _largest_batch: usize) -> Result<New, KafkaError> {
         Ok(New { world: self.world.clone(), id: self.transactional_id.clone() })
     }
 
