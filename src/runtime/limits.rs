@@ -15,7 +15,7 @@ use crate::kafka::admin::start_check::roles;
 use crate::kafka::admin::{self, Admin};
 
 /// How often the brokers are asked.
-const REFRESH: Duration = Duration::from_secs(30);
+const REFRESH: Duration = Duration::from_secs(10);
 
 /// The same while they refuse.
 const SOON: Duration = Duration::from_secs(1);
