@@ -18,6 +18,9 @@ use crate::wait;
 /// The exit code of a service that only an operator can help.
 const GIVEN_UP: i32 = 2;
 
+/// Within which every broker goes by a changed option of a Kafka topic.
+const KNOWN_EVERYWHERE: Duration = Duration::from_secs(2);
+
 impl Nemesis<'_> {
     fn committed(&self) -> anyhow::Result<Offsets> {
         Admin::new(&self.stage.cluster)?.committed_offsets(self.fleet.group(), &self.stage.ingest)
@@ -160,6 +163,8 @@ impl Nemesis<'_> {
         let since = Instant::now();
         self.arm();
         self.recover(since, entry)?;
+        // The last broker knows it by then.
+        sleep(KNOWN_EVERYWHERE);
         let until = admin.end_offsets(&stage.ingest, Isolation::ReadUncommitted)?;
         self.watch.tell(Order::LimitRaised { destination: id, until })
     }
