@@ -124,15 +124,16 @@ fn with_debug(wanted: Option<&str>, context: &str) -> String {
     wanted.filter(|wanted| !wanted.is_empty()).map_or(context.to_owned(), |wanted| format!("{wanted},{context}"))
 }
 
-/// Lets a producer make no batch of records that is larger than this.
+/// How large the batches of a producer may be (its `batch.size`) when one of its Kafka topics takes no more than this. A
+/// single record that is larger goes alone.
 ///
 /// The broker compares `max.message.bytes` with the batch of records that arrives, not with a record: a batch over it is
 /// refused with all that is in it, although each record would be taken.
-pub fn fit_batches(config: &mut ClientConfig, smallest_limit: usize) {
-    let wanted = config.get("batch.size").and_then(|bytes| bytes.parse().ok()).unwrap_or(LIBRDKAFKA_BATCH_BYTES);
-    if smallest_limit < wanted {
-        config.set("batch.size", smallest_limit.max(1).to_string());
-    }
+#[must_use]
+pub fn largest_batch(settings: &Settings, smallest_limit: usize) -> usize {
+    let wanted = settings.kafka.producer_options().find(|(name, _)| *name == "batch.size");
+    let wanted = wanted.and_then(|(_, bytes)| bytes.parse().ok()).unwrap_or(LIBRDKAFKA_BATCH_BYTES);
+    smallest_limit.clamp(1, wanted)
 }
 
 /// The client's default of `batch.size`.
@@ -271,17 +272,11 @@ mod tests {
 
     #[test]
     fn batches_fit_into_the_smallest_kafka_topic() {
-        let identity = ClientIdentity::new("app", "one", 0);
         let mut settings = Settings::default();
-        let batch_size = |settings: &Settings, limit| {
-            let mut config = producer(settings, &identity);
-            fit_batches(&mut config, limit);
-            config.get("batch.size").map(str::to_owned)
-        };
-        assert_eq!(batch_size(&settings, 1_048_588), None);
-        assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("5000"));
+        assert_eq!(largest_batch(&settings, 1_048_588), LIBRDKAFKA_BATCH_BYTES);
+        assert_eq!([5_000, 0].map(|limit| largest_batch(&settings, limit)), [5_000, 1]);
         settings.kafka.producer = [("batch.size".to_owned(), "2000".to_owned())].into_iter().collect();
-        assert_eq!(batch_size(&settings, 5_000).as_deref(), Some("2000"), "a smaller wish of the user stands");
+        assert_eq!(largest_batch(&settings, 5_000), 2_000, "a smaller wish of the user stands");
     }
 
     #[test]

@@ -59,8 +59,13 @@ impl SharedLimits {
         self.doubted.store(true, Ordering::Release);
     }
 
-    fn set(&self, limits: Limits) {
+    /// Takes over an answer of the brokers. A Kafka topic that they say nothing of (it may not be looked at any more, or
+    /// is gone for a while) keeps its limit.
+    pub(crate) fn set(&self, mut limits: Limits) {
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
+        for (kafka_topic, bytes) in &newest.by_kafka_topic {
+            limits.by_kafka_topic.entry(kafka_topic.clone()).or_insert(*bytes);
+        }
         if *newest != limits {
             *newest = limits;
             self.version.fetch_add(1, Ordering::AcqRel);
@@ -96,7 +101,10 @@ pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Plan, stop: 
         shared.doubted.store(false, Ordering::Release);
         match admin.limits(&kafka_topics) {
             Ok(found) => shared.set(limits_of(&settings.kafka, settings.max_message_bytes, &found)),
-            Err(error) => tracing::debug!(%error, "the limits of the Kafka topics are not known anew"),
+            Err(error) => {
+                tracing::debug!(%error, "the limits of the Kafka topics are not known anew");
+                shared.ask_soon();
+            }
         }
         asked = Instant::now();
     }
@@ -104,6 +112,8 @@ pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Plan, stop: 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     fn limits(bytes: usize) -> Limits {
@@ -117,6 +127,8 @@ mod tests {
         assert_eq!(shared.version(), 0);
         shared.set(limits(20));
         assert_eq!((shared.version(), shared.newest()), (1, limits(20)));
+        shared.set(Limits { by_kafka_topic: HashMap::new(), ..limits(20) });
+        assert_eq!((shared.version(), shared.newest()), (1, limits(20)), "the last answer stands");
     }
 
     #[test]

@@ -14,7 +14,6 @@ use super::{GroupMember, InputRecord, TaskIo};
 use crate::domain::output::OutputRecord;
 use crate::domain::plan::Plan;
 use crate::domain::source::{SourceHeader, SourceRecord};
-use crate::kafka::client_options;
 use crate::kafka::consumer::{FetchPosition, GroupEvent, TaskConsumer, TopicId};
 use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, NewProducer, OpenTransaction};
@@ -47,7 +46,7 @@ impl TaskIo for KafkaIo<'_> {
 
     fn new_producer(&self, largest_batch: usize) -> Result<NewProducer, KafkaError> {
         let mut config = self.producer.clone();
-        client_options::fit_batches(&mut config, largest_batch);
+        config.set("batch.size", largest_batch.to_string());
         NewProducer::new(&config)
     }
 

@@ -40,8 +40,8 @@ pub trait TaskIo {
     /// The task's member of the group.
     fn member(&self) -> &Self::Member;
 
-    /// A producer for the task's transactional id, with batches of records of at most so many bytes; connects in the
-    /// background.
+    /// A producer for the task's transactional id, which makes batches of records of at most so many bytes; connects in
+    /// the background.
     ///
     /// # Errors
     /// When an option is not acceptable: a fault of the configuration.

@@ -39,7 +39,7 @@ pub(super) struct Batch {
     pub(super) offsets: Offsets,
     pub(super) tally: Tally,
     pub(super) sent: Vec<SentOutput>,
-    started: Instant,
+    pub(super) started: Instant,
 }
 
 /// A producer that opens its transaction when the first output comes.
@@ -94,7 +94,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             // The client's word for it is on its way, perhaps behind a queue of errors: nothing can be committed before.
             return self.rest(LOST_PAUSE);
         }
-        self.follow_limits();
+        self.follow_limits()?;
         let Some(producer) = self.producer.take() else { return self.make_producer() };
         self.try_dead_lettered_destinations_again();
         let most = self.trouble.limit.unwrap_or(self.setup.settings.batch.max_records);

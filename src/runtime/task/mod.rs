@@ -161,7 +161,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             io,
             member: io.member(),
             producer: None,
-            largest_batch: usize::MAX,
+            largest_batch: largest_batch(setup),
             // Looked at before the limits: should they change in between, they are taken once more.
             limits_version: setup.limits.version(),
             pipeline: Pipeline::new(Arc::clone(plan), setup.limits.newest()),
@@ -388,15 +388,18 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
     }
 
     /// Takes over limits that have changed while the task runs. Batches of another size take another producer.
-    fn follow_limits(&mut self) {
+    fn follow_limits(&mut self) -> Result<(), FatalError> {
         let version = self.setup.limits.version();
         if version != self.limits_version {
             self.limits_version = version;
             self.pipeline = Pipeline::new(Arc::clone(&self.setup.plan), self.setup.limits.newest());
-            if smallest_limit(self.setup) != self.largest_batch && self.producer.take().is_some() {
+            if largest_batch(self.setup) != self.largest_batch && self.producer.take().is_some() {
                 occurrence::producer_rebuilt(self.setup.number, RebuildReason::LimitsChanged);
+                // At once: limits that change all the time must not keep the task from its work.
+                return self.make_producer();
             }
         }
+        Ok(())
     }
 
     /// How long ago that was.
@@ -417,12 +420,13 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
     }
 }
 
-/// The smallest batch of records that the Kafka topics which are written to take, where that is known.
-fn smallest_limit(setup: &TaskSetup) -> usize {
+/// The largest batch of records that every Kafka topic takes which is written to, as far as that is known.
+fn largest_batch(setup: &TaskSetup) -> usize {
     let destinations = setup.plan.destinations.iter().map(|destination| &destination.kafka_topic);
     let written = destinations.chain([&setup.plan.dead_letter_kafka_topic]);
     let limits = setup.limits.newest();
-    written.map(|kafka_topic| limits.of_batches(kafka_topic)).min().unwrap_or(usize::MAX)
+    let smallest = written.map(|kafka_topic| limits.of_batches(kafka_topic)).min();
+    client_options::largest_batch(&setup.settings, smallest.unwrap_or(usize::MAX))
 }
 
 /// What the backlog holds of a partition.

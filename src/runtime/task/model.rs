@@ -18,10 +18,9 @@ use crate::kafka::client_options::ClientIdentity;
 use crate::ops::status::Status;
 use crate::runtime::errors::FatalError;
 use crate::runtime::io::scripted::cluster::{Cluster, TRANSACTION_TIMEOUT};
-use crate::runtime::io::scripted::ingest::{KAFKA_TOPICS, Unusual, limits};
+use crate::runtime::io::scripted::ingest::{KAFKA_TOPICS, Unusual};
 use crate::runtime::io::scripted::script::{Call, Fault, Script, Step};
 use crate::runtime::io::scripted::{Crash, ScriptedIo, World};
-use crate::runtime::limits::SharedLimits;
 
 /// More processes than a script has ends for them.
 const PROCESSES: usize = 100;
@@ -84,7 +83,7 @@ impl Run {
             identity: ClientIdentity { id: transactional_id },
             settings: Arc::new(settings),
             plan,
-            limits: Arc::new(SharedLimits::new(limits())),
+            limits: Arc::clone(&world.limits.shared),
             status: Status::new(1),
             stop: world.cluster.borrow().stop.clone(),
         }
@@ -141,12 +140,16 @@ fn any_unusual() -> impl Strategy<Value = Unusual> {
         3 => Just(None),
         1 => (prop::sample::select(KAFKA_TOPICS.to_vec()), 1..90_u64).prop_map(Some),
     ];
-    (guilty, any::<bool>(), gone, costly).prop_map(|(guilty, dead_letters_instead, gone, costly)| Unusual {
-        guilty,
-        dead_letters_instead,
-        gone,
-        costly,
-    })
+    let limits_change_after = prop_oneof![3 => Just(None), 1 => (1..20_usize).prop_map(Some)];
+    (guilty, any::<bool>(), gone, costly, limits_change_after).prop_map(
+        |(guilty, dead_letters_instead, gone, costly, limits_change_after)| Unusual {
+            guilty,
+            dead_letters_instead,
+            gone,
+            costly,
+            limits_change_after,
+        },
+    )
 }
 
 fn any_run() -> impl Strategy<Value = Run> {

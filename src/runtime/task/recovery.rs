@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::attempt::{Batch, Lost, Outcome};
-use super::{Task, Trouble, smallest_limit};
+use super::{Task, Trouble, largest_batch};
 use crate::kafka::errors::{Cause, Consequence};
 use crate::kafka::producer::CommitFailure;
 use crate::ops::status::TaskState;
@@ -78,7 +78,12 @@ impl<Io: TaskIo> Task<'_, Io> {
     fn settle_committed(&mut self, batch: &Batch) {
         self.backlog.drop_front(batch.records);
         self.committed(&batch.offsets, &batch.tally);
+        let limit = self.trouble.limit;
         self.regain_trust();
+        if self.since(batch.started) > self.setup.settings.transaction_timeout / 2 {
+            // Twice as much would outlive its time.
+            self.trouble.limit = limit;
+        }
     }
 
     /// The records in front are done. After a refusal the batches grow again step by step: refused records come in
@@ -146,7 +151,7 @@ impl<Io: TaskIo> Task<'_, Io> {
     pub(super) fn make_producer(&mut self) -> Result<(), FatalError> {
         let since = self.io.now();
         while !self.stopping() {
-            self.largest_batch = smallest_limit(self.setup);
+            self.largest_batch = largest_batch(self.setup);
             let mut next = Some(self.io.new_producer(self.largest_batch).map_err(FatalError::ClientConfiguration)?);
             while let Some(producer) = next.take() {
                 self.status().beat();

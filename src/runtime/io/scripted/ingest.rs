@@ -69,6 +69,8 @@ pub(crate) struct Unusual {
     pub gone: Option<(&'static str, u64)>,
     /// The criteria of these records take longer than a transaction may.
     pub costly: Vec<(i32, usize)>,
+    /// After so many polls the Kafka topics take smaller batches, after as many larger ones again.
+    pub limits_change_after: Option<usize>,
 }
 
 pub(crate) const KAFKA_TOPICS: [&str; 3] = ["all", "results", "dead-letters"];
@@ -88,19 +90,20 @@ pub(crate) struct LoggedRecord {
 pub(crate) struct Ingest {
     pub plan: Arc<Plan>,
     pub partitions: Vec<Vec<LoggedRecord>>,
+    pub limits_change_after: Option<usize>,
 }
 
 impl Ingest {
     pub(crate) fn new(unusual: &Unusual) -> Self {
         let plan = plan(unusual.dead_letters_instead);
-        let mut pipeline = Pipeline::new(Arc::clone(&plan), limits());
+        let mut pipeline = Pipeline::new(Arc::clone(&plan), limits(false));
         let partitions = (0..PARTITIONS)
             .map(|partition| {
                 let record = |number: usize| logged(&plan, &mut pipeline, unusual, partition, number);
                 (0..usize::try_from(RECORDS).expect("small")).map(record).collect()
             })
             .collect();
-        Self { plan, partitions }
+        Self { plan, partitions, limits_change_after: unusual.limits_change_after }
     }
 
     pub(crate) fn partition(&self, partition: i32) -> &[LoggedRecord] {
@@ -113,8 +116,11 @@ impl Ingest {
     }
 }
 
-pub(crate) fn limits() -> Limits {
-    Limits { max_message_bytes: 1_000_000, by_kafka_topic: std::collections::HashMap::new(), compressed: false }
+/// What every output fits into; with batches that have to be smaller, too.
+pub(crate) fn limits(small_batches: bool) -> Limits {
+    let bytes = if small_batches { 100_000 } else { 1_000_000 };
+    let by_kafka_topic = KAFKA_TOPICS.iter().map(|kafka_topic| ((*kafka_topic).to_owned(), bytes)).collect();
+    Limits { max_message_bytes: 1_000_000, by_kafka_topic, compressed: false }
 }
 
 fn logged(plan: &Plan, pipeline: &mut Pipeline, unusual: &Unusual, partition: i32, number: usize) -> LoggedRecord {

@@ -12,6 +12,7 @@ pub(crate) mod script;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
@@ -21,6 +22,7 @@ use self::member::ScriptedMember;
 use self::producer::{Idle, New, Open};
 use self::script::{Call, Fault};
 use super::TaskIo;
+use crate::runtime::limits::SharedLimits;
 
 /// The end of a process by script: thrown, never printed.
 #[derive(Debug)]
@@ -32,15 +34,42 @@ pub(crate) struct World {
     pub cluster: Rc<RefCell<Cluster>>,
     /// Handles of open transactions that the task holds.
     pub open_transactions: Rc<Cell<usize>>,
+    pub limits: Rc<ChangingLimits>,
+}
+
+/// How large a record each Kafka topic takes: all outputs fit, but batches have to be larger and smaller.
+#[derive(Debug)]
+pub(crate) struct ChangingLimits {
+    pub shared: Arc<SharedLimits>,
+    /// After how many polls they change, over and over.
+    after: Option<usize>,
+    polls: Cell<usize>,
+}
+
+impl ChangingLimits {
+    fn new(after: Option<usize>) -> Self {
+        Self { shared: Arc::new(SharedLimits::new(ingest::limits(false))), after, polls: Cell::new(0) }
+    }
+
+    fn polled(&self) {
+        self.polls.set(self.polls.get() + 1);
+        if let Some(often) = self.after {
+            self.shared.set(ingest::limits(self.polls.get() / often % 2 == 1));
+        }
+    }
 }
 
 impl World {
     pub(crate) fn new(cluster: Cluster) -> Self {
-        Self { cluster: Rc::new(RefCell::new(cluster)), open_transactions: Rc::default() }
+        let limits = Rc::new(ChangingLimits::new(cluster.ingest.limits_change_after));
+        Self { cluster: Rc::new(RefCell::new(cluster)), open_transactions: Rc::default(), limits }
     }
 
     /// One call into the cluster; `act` is told in which way it has to fail, if it has to.
     fn call<R>(&self, call: Call, act: impl FnOnce(&mut Cluster, Option<u8>) -> R) -> R {
+        if call == Call::Poll {
+            self.limits.polled();
+        }
         let fault = self.cluster.borrow_mut().script.draw(call);
         let way = match fault {
             Some(Fault::CrashBefore) => std::panic::resume_unwind(Box::new(Crash)),
