@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) interrupted: Vec<Position>,
     /// How long an instance took to end after SIGTERM.
     pub(super) stopped_in: Option<Duration>,
+    /// Whether a Kafka topic was deleted.
+    pub(super) deleted: bool,
 }
 
 impl Entry {

@@ -39,8 +39,6 @@ pub(super) struct Nemesis<'r> {
     pub(super) problems: Vec<String>,
     /// What an operator would want to know, and what is no fault of exactly-once.
     pub(super) notes: Vec<String>,
-    /// Records and transaction markers in Kafka topics that were deleted.
-    pub(super) written_and_deleted: i64,
 }
 
 impl Nemesis<'_> {

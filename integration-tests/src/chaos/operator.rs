@@ -18,7 +18,11 @@ use crate::wait;
 /// The exit code of a service that only an operator can help.
 const GIVEN_UP: i32 = 2;
 
-/// Within which every broker goes by a changed option of a Kafka topic.
+/// Within which every broker knows that a Kafka topic is gone.
+const GONE_EVERYWHERE: Duration = Duration::from_secs(1);
+
+/// Within which every broker goes by a changed option of a Kafka topic. The service has no say in it: it compresses here,
+/// and so learns of a record that is too large by its refusal only.
 const KNOWN_EVERYWHERE: Duration = Duration::from_secs(2);
 
 impl Nemesis<'_> {
@@ -52,7 +56,7 @@ impl Nemesis<'_> {
         let since = Instant::now();
         acls.withdraw_all(resource, operations)?;
         if right.ends_the_process() {
-            self.wait_given_up(entry)?;
+            self.wait_given_up(if right == Right::Group { &group } else { &ids }, entry)?;
         }
         sleep(time.saturating_sub(since.elapsed()));
         acls.allow_all(resource, operations)?;
@@ -65,16 +69,19 @@ impl Nemesis<'_> {
         (0..self.residents).try_for_each(|slot| self.fleet.wait_ready(slot))
     }
 
-    /// Without these rights nothing can be done: all instances end, and say so by their exit code.
-    fn wait_given_up(&mut self, entry: &Entry) -> anyhow::Result<()> {
+    /// Without these rights nothing can be done: all instances end, and say why by their exit code and in their log.
+    fn wait_given_up(&mut self, lacking: &str, entry: &Entry) -> anyhow::Result<()> {
         let mut ended = Vec::new();
         wait::until("the end of all instances that lack a right", STANDSTILL, || {
             ended = self.fleet.ended();
             ended.len() >= self.residents
         })?;
         for (slot, status, how) in ended {
-            if status.code() != Some(GIVEN_UP) {
-                self.problems.push(format!("after {}: {how}, not {GIVEN_UP}", entry.line()));
+            let log = self.fleet.service(slot)?.log();
+            let says = log.lines().any(|line| line.contains("\"ERROR\"") && line.contains(lacking));
+            if status.code() != Some(GIVEN_UP) || !says {
+                let named = if says { "and says why" } else { "and does not say why" };
+                self.problems.push(format!("after {}: {how}, {named}; wanted: {GIVEN_UP}", entry.line()));
             }
             self.fleet.retire(slot);
         }
@@ -91,18 +98,20 @@ impl Nemesis<'_> {
             return Ok(());
         }
         let is_only = cluster.node_count() == 1;
+        // Where everybody is held, somebody has to find out.
+        let producer: BaseProducer = cluster.client().set("message.timeout.ms", "1000").create()?;
+        let noise = [b'x'; 100_000];
         self.hold()?;
         let since = Instant::now();
         cluster.node(node).disk()?.fill()?;
         self.arm();
-        if is_only {
-            // Everybody is held: somebody has to find out.
-            let producer: BaseProducer = cluster.client().set("message.timeout.ms", "2000").create()?;
-            let noise = [b'x'; 100_000];
-            let _ = producer.send(BaseRecord::<(), _>::to(&self.stage.scratch).payload(&noise));
-            let _ = producer.flush(Duration::from_secs(3));
-        }
-        let ended = wait::until("the end of a node that cannot write", STANDSTILL, || !cluster.node(node).is_running());
+        let ended = wait::until("the end of a node that cannot write", STANDSTILL, || {
+            if is_only {
+                let _ = producer.send(BaseRecord::<(), _>::to(&self.stage.scratch).payload(&noise));
+                let _ = producer.flush(Duration::from_millis(500));
+            }
+            !cluster.node(node).is_running()
+        });
         self.release()?;
         ended?;
         if !is_only {
@@ -125,17 +134,24 @@ impl Nemesis<'_> {
     ) -> anyhow::Result<()> {
         let stage = self.stage;
         let (id, kafka_topic) = stage.destination(destination);
-        entry.detail = format!("{id}, for {} ms", gone.as_millis());
+        entry.detail = format!("{id}, for {} ms", (GONE_EVERYWHERE + gone).as_millis());
+        entry.deleted = true;
         let admin = Admin::new(&stage.cluster)?;
         // Later events' outputs lie behind those of everything that is committed now: when they are seen, so are these.
         let from = self.committed()?;
         self.flows()?;
         self.watch.tell(Order::Leave(kafka_topic.to_owned()))?;
-        self.written_and_deleted += admin.end_offsets(kafka_topic, Isolation::ReadUncommitted)?.values().sum::<i64>();
         admin.delete_kafka_topic(kafka_topic)?;
+        sleep(GONE_EVERYWHERE);
+        // What is published from here on cannot lie in what was deleted, whatever the service commits.
+        let mut until = admin.end_offsets(&stage.ingest, Isolation::ReadUncommitted)?;
         sleep(gone);
-        // What could not be produced any more is not committed.
-        let unread = Span { from, until: Some(self.committed()?) };
+        // Nor can what is still to be done: no transaction of before is alive.
+        let committed = self.committed()?;
+        for (partition, end) in &mut until {
+            *end = committed.get(partition).copied().unwrap_or_default().min(*end);
+        }
+        let unread = Span { from, until: Some(until) };
         self.watch.tell(Order::Deleted { destination: id, unread })?;
         stage.create(&admin, kafka_topic)?;
         let since = Instant::now();
@@ -156,7 +172,7 @@ impl Nemesis<'_> {
         let (id, kafka_topic) = stage.destination(destination);
         entry.detail = format!("{id}, {bytes} bytes for {} ms", time.as_millis());
         let admin = Admin::new(&stage.cluster)?;
-        self.watch.tell(Order::LimitLowered { destination: id, from: self.committed()? })?;
+        self.watch.tell(Order::LimitLowered { destination: id, bytes, from: self.committed()? })?;
         admin.alter_kafka_topic(kafka_topic, &[("max.message.bytes", &bytes.to_string())])?;
         sleep(time);
         admin.alter_kafka_topic(kafka_topic, &[])?;

@@ -68,8 +68,11 @@ pub(super) enum Right {
     Write,
     /// To write it, and to know that it is there.
     WriteAndDescribe,
+    /// To read the ingest.
     ReadIngest,
+    /// To be a member of the group and commit its offsets.
     Group,
+    /// To use the transactional ids.
     TransactionalIds,
 }
 
@@ -135,7 +138,8 @@ pub(super) enum Fault {
     TakeRight { right: Right, destination: usize, time: Duration },
     /// A broker's disk is full.
     FillDisk { node: usize },
-    /// A destination's Kafka topic is deleted, and made anew after a while.
+    /// A destination's Kafka topic is deleted, and made anew after a while: when no transaction is alive any more that
+    /// had outputs in it.
     DeleteDestination { destination: usize, gone: Duration },
     /// A destination's Kafka topic takes only records of so many bytes, for a while.
     LowerLimit { destination: usize, bytes: usize, time: Duration },
@@ -266,7 +270,7 @@ impl Plan {
                 Fault::TakeRight { right, destination, time: self.millis(1_000, 8_000) }
             }
             104..105 => Fault::FillDisk { node: self.random.random_range(0..3) },
-            105..107 => Fault::DeleteDestination { destination, gone: self.millis(3_000, 8_000) },
+            105..107 => Fault::DeleteDestination { destination, gone: self.millis(7_000, 12_000) },
             _ => {
                 let bytes = [300, 1_200][self.random.random_range(0..2)];
                 Fault::LowerLimit { destination, bytes, time: self.millis(2_000, 6_000) }

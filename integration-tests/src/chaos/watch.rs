@@ -22,18 +22,11 @@ pub(super) enum Order {
     /// Read a Kafka topic with so many partitions from its start.
     Follow(String, usize),
     /// A destination's Kafka topic is gone, and with it what was not read of this part of the ingest.
-    Deleted {
-        destination: &'static str,
-        unread: Span,
-    },
-    LimitLowered {
-        destination: &'static str,
-        from: Offsets,
-    },
-    LimitRaised {
-        destination: &'static str,
-        until: Offsets,
-    },
+    Deleted { destination: &'static str, unread: Span },
+    /// A destination's Kafka topic takes only batches of so many bytes, from here on.
+    LimitLowered { destination: &'static str, bytes: usize, from: Offsets },
+    /// It takes all again.
+    LimitRaised { destination: &'static str, until: Offsets },
 }
 
 /// What the reader tells while it reads.
@@ -82,6 +75,8 @@ pub(super) struct Reader {
     ingest: String,
     follower: Follower,
     stream: Stream,
+    /// Outputs that lie in the Kafka topics as they are now.
+    lying: BTreeMap<String, i64>,
     shared: Arc<Shared>,
     orders: Receiver<(Order, Sender<()>)>,
 }
@@ -108,6 +103,7 @@ impl Watch {
             ingest: stage.ingest.clone(),
             follower: Follower::new(&stage.cluster, &all, Isolation::ReadCommitted)?,
             stream: Stream::new(stage.numbered(), stage.ingest_partitions(), outputs),
+            lying: BTreeMap::new(),
             shared: Arc::clone(&shared),
             orders,
         };
@@ -118,11 +114,12 @@ impl Watch {
         Ok(Self { shared, thread })
     }
 
-    /// Ends the reader and reads what is left, up to the end.
+    /// Ends the reader and reads what is left, up to the end. Also gives how many outputs lie in the Kafka topics as they
+    /// are now.
     ///
     /// # Errors
     /// When the reader had failed, or the ends are not reached.
-    pub(super) fn finish(self, cluster: &KafkaCluster, kafka_topics: &[&String]) -> anyhow::Result<Stream> {
+    pub(super) fn finish(self, cluster: &KafkaCluster, kafka_topics: &[&String]) -> anyhow::Result<(Stream, i64)> {
         self.shared.stop.store(true, Ordering::SeqCst);
         let mut reader = match self.thread.join() {
             Ok(result) => result?,
@@ -136,7 +133,7 @@ impl Watch {
                 .context("what is left was not read")?;
             rest.into_iter().for_each(|record| reader.take(record, Instant::now()));
         }
-        Ok(reader.stream)
+        Ok((reader.stream, reader.lying.values().sum()))
     }
 }
 
@@ -162,10 +159,11 @@ impl Reader {
                 let is_other = |position: &Position| position.kafka_topic != kafka_topic;
                 self.shared.witnesses.lock().unwrap_or_else(PoisonError::into_inner).retain(is_other);
                 self.follower.leave(&kafka_topic)?;
+                self.lying.remove(&kafka_topic);
             }
             Order::Follow(kafka_topic, partitions) => self.follower.follow(&kafka_topic, partitions)?,
             Order::Deleted { destination, unread } => self.stream.destination_deleted(destination, unread),
-            Order::LimitLowered { destination, from } => self.stream.limit_lowered(destination, from),
+            Order::LimitLowered { destination, bytes, from } => self.stream.limit_lowered(destination, bytes, from),
             Order::LimitRaised { destination, until } => self.stream.limit_raised(destination, &until),
         }
         Ok(())
@@ -177,6 +175,10 @@ impl Reader {
             self.stream.ingest(&record);
         } else {
             self.shared.outputs.fetch_add(1, Ordering::Relaxed);
+            match self.lying.get_mut(&record.position.kafka_topic) {
+                Some(lying) => *lying += 1,
+                None => drop(self.lying.insert(record.position.kafka_topic.clone(), 1)),
+            }
             if let Some(origin) = origin(&record) {
                 let Position { kafka_topic, partition, .. } = &record.position;
                 self.shared.flow.saw(origin, kafka_topic, *partition, at);

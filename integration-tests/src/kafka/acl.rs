@@ -1,8 +1,8 @@
 //! What a user may do.
 //!
 //! A cluster with [`super::ClusterOptions::authorizer`] has one more listener, where clients say who they are
-//! (SASL/PLAIN) and may do only what they were given; so have its links. Whoever comes by the others is nobody in particular and may do
-//! everything: brokers, controllers and the testkit.
+//! (SASL/PLAIN) and may do only what they were given; so have its links. Whoever comes by the others is nobody in
+//! particular and may do everything: brokers, controllers and the testkit.
 //!
 //! The requests are written here byte by byte: the client library has none for them, and Kafka's own tool takes
 //! seconds.

@@ -34,7 +34,8 @@ pub struct ClusterOptions {
     pub broker_config: BTreeMap<String, String>,
     /// Ways to the brokers that can be broken (see [`crate::proxy`]).
     pub links: usize,
-    /// Asks users of [`KafkaCluster::sasl_servers`] and of links for their rights. The testkit's own clients may do everything.
+    /// Asks users of [`KafkaCluster::sasl_servers`] and of links for their rights. The testkit's own clients may do
+    /// everything.
     pub authorizer: bool,
     /// Puts the data of each node on a disk of its own that can be full, of so many megabytes ([`super::disk`]).
     pub disk_mb: Option<usize>,

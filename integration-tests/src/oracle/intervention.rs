@@ -1,11 +1,11 @@
 //! What operators did to a destination while events went on, and what that changes of what has to come out.
 //!
 //! Positions of the ingest bound it: by partition, the group's committed offsets or the ends at a moment. Whatever lies
-//! outside has to come out as ever.
+//! outside has to come out as ever. So has, while a limit is low, what is small enough for it.
 
 use std::collections::BTreeMap;
 
-use crate::kafka::Position;
+use crate::kafka::{Position, ReadRecord};
 
 /// By partition of the ingest; 0 where there is none.
 pub type Offsets = BTreeMap<i32, i64>;
@@ -30,26 +30,50 @@ impl Span {
 #[derive(Debug, Default)]
 pub(super) struct Interventions {
     deletions: Vec<(String, Span)>,
-    limits: Vec<(String, Span)>,
+    limits: Vec<Limit>,
+    /// The largest output of each destination that was seen, as a broker counts it.
+    largest: BTreeMap<String, usize>,
 }
 
-/// Why an output of a destination is a dead letter while its Kafka topic takes only small ones: known beforehand, or
-/// found out by a broker's refusal.
-const TOO_LARGE: [&str; 2] = ["too-large", "rejected"];
+#[derive(Debug)]
+struct Limit {
+    destination: String,
+    bytes: usize,
+    span: Span,
+}
+
+/// The class of the dead letter of an output that does not fit.
+const TOO_LARGE: &str = "too-large";
+
+/// What a broker counts besides key, value and headers at the most: the frames of a batch, of its record and of 20
+/// headers.
+const FRAMES: usize = 61 + 36 + 20 * 10;
 
 impl Interventions {
     pub(super) fn delete(&mut self, destination: &str, unread: Span) {
         self.deletions.push((destination.to_owned(), unread));
     }
 
-    pub(super) fn lower_limit(&mut self, destination: &str, from: Offsets) {
-        self.limits.push((destination.to_owned(), Span { from, until: None }));
+    pub(super) fn lower_limit(&mut self, destination: &str, bytes: usize, from: Offsets) {
+        let span = Span { from, until: None };
+        self.limits.push(Limit { destination: destination.to_owned(), bytes, span });
     }
 
     pub(super) fn raise_limit(&mut self, destination: &str, until: &Offsets) {
-        let open = |(limited, span): &&mut (String, Span)| limited == destination && span.until.is_none();
-        if let Some((_, span)) = self.limits.iter_mut().find(open) {
-            span.until = Some(until.clone());
+        let open = |limit: &&mut Limit| limit.destination == destination && limit.span.until.is_none();
+        if let Some(limit) = self.limits.iter_mut().find(open) {
+            limit.span.until = Some(until.clone());
+        }
+    }
+
+    /// An output of a destination was seen.
+    pub(super) fn saw(&mut self, destination: &str, record: &ReadRecord) {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers = record.headers.iter().map(|(name, value)| name.len() + length(value)).sum::<usize>();
+        let bytes = length(&record.key) + length(&record.value) + headers;
+        match self.largest.get_mut(destination) {
+            Some(largest) => *largest = bytes.max(*largest),
+            None => drop(self.largest.insert(destination.to_owned(), bytes)),
         }
     }
 
@@ -60,7 +84,9 @@ impl Interventions {
 
     /// Whether an output may be a dead letter of this class instead.
     pub(super) fn may_be_dead_letter(&self, class: &str, destination: &str, source: &Position) -> bool {
-        let is_limited = self.limits.iter().any(|(limited, span)| limited == destination && span.holds(source));
-        is_limited && TOO_LARGE.contains(&class)
+        let largest = self.largest.get(destination).copied().unwrap_or_default() + FRAMES;
+        let does_not_take =
+            |limit: &Limit| limit.destination == destination && largest > limit.bytes && limit.span.holds(source);
+        class == TOO_LARGE && self.limits.iter().any(does_not_take)
     }
 }

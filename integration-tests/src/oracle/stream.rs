@@ -147,9 +147,13 @@ impl Ingest {
         let is_ours = source.kafka_topic == self.numbered.ingest;
         self.logs.get(usize::try_from(source.partition).ok()?).filter(|_| is_ours)
     }
-}
 
-impl Ingest {
+    /// The number of the event at this place, and whom its output in this slot is for.
+    fn target(&self, source: &Position, slot: usize) -> (u32, Option<Target>) {
+        let number = self.log(source).and_then(|log| log.number(source.offset)).unwrap_or_default();
+        (number, self.numbered.outputs(number, source).get(slot).map(ExpectedOutput::target))
+    }
+
     /// What is as good as this output for this target: a dead letter in its place, where one may be.
     fn instead(&self, number: u32, output: &ExpectedOutput, target: &Target) -> Option<ExpectedOutput> {
         let Target::DeadLetter { class, about: Some(about) } = target else { return None };
@@ -176,9 +180,8 @@ impl Expectations for Ingest {
     }
 
     fn may_be_deleted(&self, source: &Position, slot: usize) -> bool {
-        let number = self.log(source).and_then(|log| log.number(source.offset));
-        let output = number.and_then(|number| self.numbered.outputs(number, source).into_iter().nth(slot));
-        match output.map(|output| output.target()) {
+        let (_, output) = self.target(source, slot);
+        match output {
             Some(Target::Destination(destination)) => self.interventions.may_be_deleted(&destination, source),
             _ => false,
         }
@@ -197,9 +200,9 @@ impl Expectations for Ingest {
     }
 
     fn name(&self, source: &Position, slot: usize) -> String {
-        let number = self.log(source).and_then(|log| log.number(source.offset)).unwrap_or_default();
-        let target = self.numbered.outputs(number, source).get(slot).map(|output| output.target().to_string());
-        format!("{} of {source} (event {number})", target.unwrap_or_default())
+        let (number, target) = self.target(source, slot);
+        let target = target.map_or_else(String::new, |target| target.to_string());
+        format!("{target} of {source} (event {number})")
     }
 }
 
@@ -246,10 +249,10 @@ impl Stream {
         self.ingest.interventions.delete(destination, unread);
     }
 
-    /// The Kafka topic of a destination takes only small records: what comes of the ingest from here on may be a dead
-    /// letter instead.
-    pub fn limit_lowered(&mut self, destination: &str, from: Offsets) {
-        self.ingest.interventions.lower_limit(destination, from);
+    /// The Kafka topic of a destination takes only batches of so many bytes: what comes of the ingest from here on and
+    /// is larger, may be a dead letter instead.
+    pub fn limit_lowered(&mut self, destination: &str, bytes: usize, from: Offsets) {
+        self.ingest.interventions.lower_limit(destination, bytes, from);
     }
 
     /// It takes larger ones again: what comes from here on has to arrive.
@@ -321,6 +324,9 @@ impl Stream {
             self.judge.dead_letter(&self.ingest, record);
         } else {
             self.judge.notification(&self.ingest, record);
+            if let Some(destination) = record.header("fhir-destination") {
+                self.ingest.interventions.saw(destination, record);
+            }
         }
     }
 

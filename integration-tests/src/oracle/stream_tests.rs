@@ -319,17 +319,17 @@ fn refused(class: &str, as_well: bool) -> Run {
 
 #[test]
 fn dead_letters_stand_for_what_a_destination_does_not_take_while_it_does_not() {
-    let lower = |from: i64, until: Option<i64>| {
+    let lower_to = |bytes: usize, from: i64, until: Option<i64>| {
         move |stream: &mut Stream| {
-            stream.limit_lowered("ids", [(0, from)].into());
+            stream.limit_lowered("ids", bytes, [(0, from)].into());
             if let Some(until) = until {
                 stream.limit_raised("ids", &[(0, until)].into());
             }
         }
     };
-    for class in ["too-large", "rejected"] {
-        verdict_after(refused(class, false), true, lower(50, None)).assert_clean();
-        verdict_after(refused(class, false), true, lower(50, Some(150))).assert_clean();
+    let lower = |from, until| lower_to(300, from, until);
+    for until in [None, Some(150)] {
+        verdict_after(refused("too-large", false), true, lower(50, until)).assert_clean();
     }
     let kinds = |run, intervene: &dyn Fn(&mut Stream)| {
         verdict_after(run, true, intervene).kinds().into_iter().collect::<Vec<_>>()
@@ -343,7 +343,10 @@ fn dead_letters_stand_for_what_a_destination_does_not_take_while_it_does_not() {
     for intervene in [&lower(80, None) as &dyn Fn(&mut Stream), &lower(50, Some(120)), &|_: &mut Stream| {}] {
         assert_eq!(kinds(refused("too-large", false), intervene), lost);
     }
-    assert_eq!(kinds(refused("evaluation-error", false), &lower(50, None)), lost);
+    for class in ["rejected", "evaluation-error"] {
+        assert_eq!(kinds(refused(class, false), &lower(50, None)), lost);
+    }
+    assert_eq!(kinds(refused("too-large", false), &lower_to(10_000, 50, None)), lost, "they fit");
     assert_eq!(kinds(refused("too-large", true), &lower(50, None)), [FindingKind::Duplicated]);
 }
 

@@ -204,15 +204,15 @@ impl Judge {
         expectations.for_each_record(&mut |source, slots| {
             expected += slots;
             let mut missing: Vec<usize> = (0..slots).filter(|slot| counts.get(source, *slot) == 0).collect();
-            let unseen = missing.len();
+            let seen = slots - missing.len();
             missing.retain(|slot| !expectations.may_be_deleted(source, *slot));
-            deleted += unseen - missing.len();
+            deleted += slots - seen - missing.len();
             for slot in &missing {
                 findings.add(FindingKind::Lost, expectations.name(source, *slot));
             }
             // One transaction carries everything of a record: all of it is there or nothing.
-            if !missing.is_empty() && missing.len() < slots {
-                let detail = format!("{source}: {} of {slots} outputs are there", slots - missing.len());
+            if !missing.is_empty() && seen > 0 {
+                let detail = format!("{source}: {seen} of {slots} outputs are there");
                 findings.add(FindingKind::Torn, detail);
             }
         });
