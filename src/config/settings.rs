@@ -43,6 +43,8 @@ pub struct Settings {
     pub max_message_bytes: usize,
     /// The most steps that one evaluation of a criterion may take; more is an evaluation error.
     pub evaluation_steps: u64,
+    /// The most memory that one evaluation may take with the trees of its event, in bytes; more is an evaluation error.
+    pub evaluation_memory: u64,
     /// How long the broker lets a transaction stay open (`transaction.timeout.ms`).
     pub transaction_timeout: Duration,
     /// How long a silent consumer keeps its partitions (`session.timeout.ms`).

@@ -80,7 +80,8 @@ impl Decider {
     ) -> Result<(), Stop> {
         self.decisions.clear();
         self.sifted.clear();
-        let mut budget = Budget::of_record(plan.evaluation_steps, record.value.map_or(0, <[u8]>::len));
+        let budget = Budget::of_record(plan.evaluation_steps, record.value.map_or(0, <[u8]>::len));
+        let mut budget = budget.with_memory(plan.evaluation_memory);
         let mut decide = |(index, event)| self.decide_event(plan, record, index, event, &mut budget);
         (0..).zip(events).try_for_each(&mut decide)
     }

@@ -127,6 +127,36 @@ pub(in crate::domain) fn escaped_unit(bytes: &[u8], position: usize) -> Option<u
     digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
 }
 
+/// How many values, and how many objects among them, a well-formed text has at the most: each value but the first comes
+/// after a comma or a bracket.
+#[must_use]
+pub fn count(json: &str) -> (u64, u64) {
+    let bytes = json.as_bytes();
+    let (mut values, mut objects, mut position) = (1, 0, 0);
+    while let Some(byte) = bytes.get(position) {
+        position += 1;
+        match byte {
+            b',' | b'[' => values += 1,
+            b'{' => (values, objects) = (values + 1, objects + 1),
+            b'"' => position = string_end(bytes, position),
+            _ => {}
+        }
+    }
+    (values, objects)
+}
+
+/// The position behind the string whose first byte after the quote stands at `position`.
+fn string_end(bytes: &[u8], mut position: usize) -> usize {
+    while let Some(found) = bytes.get(position..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        position += found + 1;
+        if bytes[position - 1] == b'"' {
+            return position;
+        }
+        position += 1;
+    }
+    bytes.len()
+}
+
 struct Members<F>(F);
 
 impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for Members<F> {
@@ -265,6 +295,14 @@ mod tests {
             r#""\\\ud83d""#,
         ] {
             assert_eq!(inspect(text), Err(Flaw::LoneSurrogate), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        let nested = r#"{"a":"x,[{","b\"],":[{}, "\\"]}"#;
+        for (text, expected) in [("1", (1, 0)), ("[]", (2, 0)), ("[1,2]", (3, 0)), (nested, (6, 2))] {
+            assert_eq!(count(text), expected, "{text}");
         }
     }
 

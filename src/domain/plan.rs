@@ -50,6 +50,8 @@ pub struct Plan {
     pub fhirpath: Arc<FhirPath>,
     /// The most steps that one evaluation of a criterion may take.
     pub evaluation_steps: u64,
+    /// The most memory that one evaluation may take with the trees of its event, in bytes.
+    pub evaluation_memory: u64,
     /// Names of the ingest headers that are passed on to outputs and dead letters.
     pub forward_headers: Vec<String>,
     /// Hash of all of the above, 16 lower-case hexadecimal digits: the header `fhir-plan`.

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
 use super::event::{FhirRelease, Interaction};
-use super::fhirpath::{Criterion, EVALUATION_STEPS, FhirPath};
+use super::fhirpath::{Criterion, EVALUATION_MEMORY, EVALUATION_STEPS, FhirPath};
 use super::limits::Limits;
 use super::output::OutputKind;
 use super::pipeline::{Pipeline, ProcessError};
@@ -59,6 +59,7 @@ impl TestPlan {
             criteria: Vec::new(),
             fhirpath: engine(),
             evaluation_steps: EVALUATION_STEPS,
+            evaluation_memory: EVALUATION_MEMORY,
             forward_headers: ["traceparent", "correlation-id"].map(str::to_owned).to_vec(),
             hash: "0123456789abcdef".to_owned(),
             triggers: TriggerIndex::default(),

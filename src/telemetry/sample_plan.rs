@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::event::{FhirRelease, Interaction};
-use crate::domain::fhirpath::{EVALUATION_STEPS, FhirPath};
+use crate::domain::fhirpath::{EVALUATION_MEMORY, EVALUATION_STEPS, FhirPath};
 use crate::domain::plan::{
     Content, Destination, DestinationIndex, Ingest, IngestFormat, KeySource, OnDestinationError, OnError,
     OnMissingState, OrganizationHierarchy, Plan, StartFrom, Topic, TopicIndex, TriggerIndex,
@@ -39,6 +39,7 @@ pub(crate) fn sample_plan() -> Plan {
         criteria: Vec::new(),
         fhirpath: Arc::new(FhirPath::new()),
         evaluation_steps: EVALUATION_STEPS,
+        evaluation_memory: EVALUATION_MEMORY,
         forward_headers: Vec::new(),
         hash: "0123456789abcdef".to_owned(),
         triggers: TriggerIndex::default(),

@@ -123,6 +123,14 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |settings, given| number(given, 1_000..=1_000_000_000).map(|value| settings.evaluation_steps = value),
     },
     Setting {
+        name: "evaluationMemoryBytes",
+        default: "268435456",
+        unit: "bytes",
+        meaning: "the most memory that a criterion may take on one event, with what is read of the event for it (per task). \
+                  More is an evaluation error",
+        set: |settings, given| number(given, 65_536..=1_099_511_627_776).map(|value| settings.evaluation_memory = value),
+    },
+    Setting {
         name: "transactionTimeoutMs",
         default: "10000",
         unit: "milliseconds",
@@ -212,6 +220,7 @@ pub(super) fn defaults() -> Settings {
         forward_headers: Vec::new(),
         max_message_bytes: 0,
         evaluation_steps: 0,
+        evaluation_memory: 0,
         transaction_timeout: Duration::MAX,
         session_timeout: Duration::MAX,
         static_membership: true,

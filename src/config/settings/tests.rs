@@ -61,6 +61,7 @@ batch: { maxRecords: 1, maxBytes: 2048, lingerMs: 0 }
 forwardHeaders: [x]
 maxMessageBytes: 2000
 evaluationSteps: 5000
+evaluationMemoryBytes: 70000
 transactionTimeoutMs: 1000
 sessionTimeoutMs: 6000
 staticMembership: true
@@ -79,6 +80,7 @@ log: { format: text, level: 'info,fhir_fanout=debug' }
         ("FHIR_FANOUT__FORWARD_HEADERS", "x"),
         ("FHIR_FANOUT__MAX_MESSAGE_BYTES", "2000"),
         ("FHIR_FANOUT__EVALUATION_STEPS", "5000"),
+        ("FHIR_FANOUT__EVALUATION_MEMORY_BYTES", "70000"),
         ("FHIR_FANOUT__TRANSACTION_TIMEOUT_MS", "1000"),
         ("FHIR_FANOUT__SESSION_TIMEOUT_MS", "6000"),
         ("FHIR_FANOUT__STATIC_MEMBERSHIP", "true"),

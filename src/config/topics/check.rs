@@ -58,6 +58,7 @@ pub(super) fn check(
         criteria,
         fhirpath: Arc::clone(fhirpath),
         evaluation_steps: settings.evaluation_steps,
+        evaluation_memory: settings.evaluation_memory,
         forward_headers: settings.forward_headers.clone(),
         hash: String::new(),
     };

@@ -59,6 +59,7 @@ pub(super) fn of(plan: &Plan, max_message_bytes: usize) -> String {
         hash.text(header);
     }
     hash.text(&plan.evaluation_steps.to_string());
+    hash.text(&plan.evaluation_memory.to_string());
     hash.count(max_message_bytes);
     hash.finish()
 }

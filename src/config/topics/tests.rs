@@ -276,6 +276,7 @@ fn the_hash_depends_on_everything_that_decides_the_outputs() {
         Sample::new(MINIMAL).settings(|settings| settings.forward_headers = vec!["x".to_owned()]),
         Sample::new(MINIMAL).settings(|settings| settings.max_message_bytes += 1),
         Sample::new(MINIMAL).settings(|settings| settings.evaluation_steps += 1),
+        Sample::new(MINIMAL).settings(|settings| settings.evaluation_memory += 1),
     ];
     for (number, sample) in samples.iter().enumerate() {
         let hash = sample.plan().hash;

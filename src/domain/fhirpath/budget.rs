@@ -1,7 +1,8 @@
-//! How much work one evaluation may do, counted in steps.
+//! How much work one evaluation may do, counted in steps, and how much memory it may take.
 //!
 //! ```text
 //! Budget (per record) -> Meter (per evaluation, of this thread) <- spend: functions, operators, steps of paths
+//!                                                               <- fit, hold: results of functions and operators
 //! ```
 //!
 //! Steps, not time: the same record gives the same answer on every machine. A step is roughly a quarter of a microsecond
@@ -12,7 +13,12 @@
 //! order of events changes no answer.
 //!
 //! When it is used up, every further payment is refused and the evaluation ends as
-//! [`EvaluationError::TooCostly`](super::EvaluationError::TooCostly).
+//! [`EvaluationError::TooCostly`].
+//!
+//! Memory: a result must fit before it is made, and is counted when it is there. Nobody tells when the engine lets go of
+//! it, so it stays counted to the end of the evaluation; what is small is therefore not counted at all, but for what
+//! lambdas gather. Steps of paths cannot be asked: one gives at most two items for each step that it pays. What does not
+//! fit ends the evaluation as [`EvaluationError::TooLarge`].
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -22,8 +28,13 @@ use octofhir_fhirpath::core::node::FhirNode;
 use octofhir_fhirpath::core::{FhirPathError, Result};
 use octofhir_fhirpath::{Collection, FhirPathValue};
 
+use super::EvaluationError;
+
 /// The steps of one evaluation of a criterion, unless the settings say otherwise.
 pub const EVALUATION_STEPS: u64 = 2_000_000;
+
+/// The memory of one evaluation, in bytes, unless the settings say otherwise.
+pub const EVALUATION_MEMORY: u64 = 256 * 1024 * 1024;
 
 /// How many times the steps of one evaluation all evaluations for one record may take, beside those that its size brings.
 const EVALUATIONS_OF_RECORD: u64 = 4;
@@ -40,12 +51,20 @@ const MAX_LONG_NAMES: usize = 32;
 /// From this length on, a list is long; text from as many times [`BYTES_PER_STEP`] bytes on.
 const LONG: u64 = 32;
 
+/// The memory of an item, beside its text.
+const ITEM: u64 = size_of::<FhirPathValue>() as u64;
+
+/// Results of fewer bytes are soon gone: at most so many exist at a time as calls stand in one another.
+const SMALL: u64 = 16 * 1024;
+
 /// The steps that are left for the evaluations of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
     left: u64,
     /// The most that one evaluation may take of it.
     of_evaluation: u64,
+    /// The memory of each evaluation, in bytes.
+    memory: u64,
 }
 
 impl Budget {
@@ -54,13 +73,24 @@ impl Budget {
     pub fn of_record(evaluation_steps: u64, bytes: usize) -> Self {
         let evaluations = EVALUATIONS_OF_RECORD.saturating_mul(evaluation_steps);
         let left = evaluations.saturating_add(STEPS_PER_BYTE.saturating_mul(bytes as u64));
-        Self { left, of_evaluation: evaluation_steps }
+        Self { left, of_evaluation: evaluation_steps, memory: EVALUATION_MEMORY }
     }
 
     /// The budget of a single evaluation.
     #[must_use]
     pub fn of_evaluation() -> Self {
-        Self { left: EVALUATION_STEPS, of_evaluation: EVALUATION_STEPS }
+        Self { left: EVALUATION_STEPS, of_evaluation: EVALUATION_STEPS, memory: EVALUATION_MEMORY }
+    }
+
+    /// The budget with so many bytes of memory for each evaluation.
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        Self { memory: bytes, ..self }
+    }
+
+    /// The memory of an evaluation: the event's trees, and what it holds meanwhile.
+    pub(super) fn memory(&self) -> usize {
+        usize::try_from(self.memory).unwrap_or(usize::MAX)
     }
 
     /// The steps that are left.
@@ -137,6 +167,11 @@ fn in_list(item: &FhirNode) -> u64 {
 struct Meter {
     left: Cell<u64>,
     exhausted: Cell<bool>,
+    /// The bytes that it may still take.
+    memory: Cell<u64>,
+    too_large: Cell<bool>,
+    /// How large a result is that is counted.
+    small: Cell<u64>,
     /// The steps of one round of a lambda.
     toll: Cell<u64>,
     shape: RefCell<Arc<Shape>>,
@@ -146,25 +181,80 @@ thread_local! {
     static METER: Meter = Meter {
         left: Cell::new(0),
         exhausted: Cell::new(false),
+        memory: Cell::new(0),
+        too_large: Cell::new(false),
+        small: Cell::new(SMALL),
         toll: Cell::new(1),
         shape: RefCell::default(),
     };
 }
 
-/// Runs an evaluation with this budget: `None` when it was used up, whatever the evaluation makes of that.
-pub(super) fn metered<T>(budget: &mut Budget, toll: u64, shape: &Arc<Shape>, run: impl FnOnce() -> T) -> Option<T> {
-    let granted = budget.grant().unwrap_or(0);
+/// What is the same for all evaluations of an event.
+pub(super) struct Terms<'s> {
+    /// The steps of one round of a lambda.
+    pub(super) toll: u64,
+    pub(super) shape: &'s Arc<Shape>,
+    /// The bytes that the event's trees take.
+    pub(super) trees: u64,
+}
+
+/// Runs an evaluation with this budget.
+///
+/// # Errors
+/// When it was used up or the memory was too small, whatever the evaluation makes of that.
+pub(super) fn metered<T>(
+    budget: &mut Budget,
+    terms: &Terms<'_>,
+    run: impl FnOnce() -> T,
+) -> std::result::Result<T, EvaluationError> {
+    let memory = budget.memory.checked_sub(terms.trees).ok_or(EvaluationError::TooLarge)?;
+    let granted = budget.grant().ok_or(EvaluationError::TooCostly)?;
     METER.with(|meter| {
         meter.left.set(granted);
-        meter.exhausted.set(granted == 0);
-        meter.toll.set(toll.max(1));
-        *meter.shape.borrow_mut() = Arc::clone(shape);
+        meter.exhausted.set(false);
+        meter.memory.set(memory);
+        meter.too_large.set(false);
+        meter.small.set(SMALL);
+        meter.toll.set(terms.toll.max(1));
+        *meter.shape.borrow_mut() = Arc::clone(terms.shape);
     });
-    let result = (granted > 0).then(run);
+    let result = run();
     METER.with(|meter| {
         budget.take(granted - meter.left.replace(0).min(granted));
-        if meter.exhausted.replace(true) { None } else { result }
+        match (meter.too_large.replace(true), meter.exhausted.replace(true)) {
+            (true, _) => Err(EvaluationError::TooLarge),
+            (false, true) => Err(EvaluationError::TooCostly),
+            (false, false) => Ok(result),
+        }
     })
+}
+
+/// Refuses what does not fit into the memory that is left.
+pub(super) fn fit(bytes: u64) -> Result<()> {
+    METER.with(|meter| {
+        if !meter.exhausted.get() && bytes <= meter.memory.get() {
+            return Ok(());
+        }
+        // Who cannot pay any more has said why already.
+        meter.too_large.set(meter.too_large.get() || !meter.exhausted.get());
+        meter.exhausted.set(true);
+        Err(exhausted())
+    })
+}
+
+/// Takes the memory of a result, unless it is small.
+pub(super) fn hold(bytes: u64) -> Result<()> {
+    if METER.with(|meter| bytes < meter.small.get()) {
+        return Ok(());
+    }
+    fit(bytes)?;
+    METER.with(|meter| meter.memory.set(meter.memory.get() - bytes));
+    Ok(())
+}
+
+/// Takes the memory of whatever is made meanwhile, small or not: until this is called again with what it gave.
+pub(super) fn hold_from(small: u64) -> u64 {
+    METER.with(|meter| meter.small.replace(small))
 }
 
 /// Pays for work.
@@ -175,8 +265,10 @@ pub(super) fn spend(steps: u64) -> Result<()> {
             Ok(())
         }
         _ => {
-            meter.left.set(0);
-            meter.exhausted.set(true);
+            // What did not fit leaves the steps as they are.
+            if !meter.exhausted.replace(true) {
+                meter.left.set(0);
+            }
             Err(exhausted())
         }
     })
@@ -209,6 +301,42 @@ fn item(value: &FhirPathValue) -> u64 {
         FhirPathValue::Resource(..) => 1 + METER.with(|meter| meter.shape.borrow().widest / BYTES_PER_STEP),
         _ => 1,
     }
+}
+
+/// The memory of a collection, the inside of resources left alone: that is shared.
+pub(super) fn size(collection: &Collection) -> u64 {
+    collection.iter().map(size_of_item).sum()
+}
+
+fn size_of_item(value: &FhirPathValue) -> u64 {
+    match value {
+        FhirPathValue::String(text, ..) => ITEM + text.len() as u64,
+        FhirPathValue::Collection(inner) => ITEM + size(inner),
+        _ => ITEM,
+    }
+}
+
+/// The memory of everything below the items, if each value becomes an item.
+pub(super) fn size_below(collection: &Collection) -> u64 {
+    fn of(node: &FhirNode) -> u64 {
+        ITEM + match node {
+            FhirNode::Array(items) => items.iter().map(of).sum(),
+            FhirNode::Object(members) => members.iter().map(|(_, value)| of(value)).sum(),
+            FhirNode::Str(text) => text.len() as u64,
+            _ => 0,
+        }
+    }
+    let below = |value: &FhirPathValue| match value {
+        FhirPathValue::Resource(node, ..) => of(node),
+        FhirPathValue::Collection(inner) => size_below(inner),
+        other => size_of_item(other),
+    };
+    collection.iter().map(below).sum()
+}
+
+/// The memory of so many items with so much text.
+pub(super) fn size_of_texts(items: u64, bytes: u64) -> u64 {
+    ITEM.saturating_mul(items).saturating_add(bytes)
 }
 
 /// The steps of reading every item of a collection and everything below.

@@ -19,7 +19,7 @@ use octofhir_fhirpath::{
 };
 use serde_json::Value;
 
-use super::budget::{self, Budget, Shape};
+use super::budget::{self, Budget, Shape, Terms};
 use super::model::{self, Provider};
 use super::node::Namesakes;
 use super::{functions, metered, operators};
@@ -152,8 +152,9 @@ impl Engine {
     pub(super) fn run_alone(&self, plan: &CompiledPlan) -> Result<Collection, EngineFailed> {
         let shape = Arc::new(Shape::default());
         let context = self.context(None, &shape);
-        let result = budget::metered(&mut Budget::of_evaluation(), 1, &shape, || self.run(plan, &context));
-        result.ok_or(EngineFailed)?
+        let terms = Terms { toll: 1, shape: &shape, trees: 0 };
+        let result = budget::metered(&mut Budget::of_evaluation(), &terms, || self.run(plan, &context));
+        result.map_err(|_| EngineFailed)?
     }
 }
 

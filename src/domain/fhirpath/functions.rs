@@ -19,7 +19,7 @@ use octofhir_fhirpath::evaluator::function_registry::{
 use octofhir_fhirpath::evaluator::{AsyncNodeEvaluator, EvaluationContext, EvaluationResult};
 use octofhir_fhirpath::{Collection, FhirPathValue};
 
-use super::metered::{Select, Toll};
+use super::metered::Toll;
 use super::operators::shortest;
 
 /// The functions of time, and the variables that hold their results. No expression can name the variables: their
@@ -38,9 +38,6 @@ pub(super) const TOLL: &str = "fhirFanoutToll";
 
 /// Replaces the functions in the engine's registry.
 pub(super) fn replace(registry: &mut FunctionRegistry) {
-    if let Some(metadata) = registry.get_metadata("select").cloned() {
-        registry.register_lazy_function(Arc::new(Select { metadata }));
-    }
     if let Some(metadata) = registry.get_metadata("count").cloned() {
         let metadata = FunctionMetadata { name: TOLL.to_owned(), ..metadata };
         registry.register_pure_function(Arc::new(Toll { metadata }));

@@ -1,7 +1,8 @@
 //! The engine's functions, each paying for its work; see [`budget`](super::budget).
 //!
 //! A function pays for its input before it works and for its result afterwards; what may be much more than both (trees
-//! that are walked, items that are compared with one another, texts that are multiplied) before.
+//! that are walked, items that are compared with one another, texts that are multiplied) before. So with memory: what the
+//! result may take at the most must fit before it is made.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use octofhir_fhirpath::evaluator::lambda_hoisting::{hoist_into, invariant_subexp
 use octofhir_fhirpath::evaluator::{AsyncNodeEvaluator, EvaluationContext, EvaluationResult};
 use octofhir_fhirpath::{Collection, FhirPathValue};
 
-use super::budget::{self, spend, spend_rounds};
+use super::budget::{self, fit, hold, spend, spend_rounds};
 use super::functions::TAKE_PATTERN;
 use super::pattern;
 use super::tree::call;
@@ -66,6 +67,8 @@ enum Work {
     Level,
     /// Its expression is evaluated for each item of the input.
     Rounds,
+    /// As `Rounds`, and the results are gathered.
+    Select,
     /// Its expression is evaluated for each item, and for each of the results, down the tree.
     RoundsDown,
     /// All items are compared with one another in the end.
@@ -76,8 +79,10 @@ enum Work {
     Pairs,
     /// The text becomes an item for each letter.
     Letters,
-    /// The text is multiplied by the arguments' lengths.
-    Product,
+    /// The argument may stand in each place of the text.
+    Replace,
+    /// The argument stands between the items.
+    Join,
     /// A regular expression runs over the text.
     Pattern,
 }
@@ -87,13 +92,15 @@ impl Work {
         match function {
             "descendants" => Self::Tree,
             "children" => Self::Level,
-            "where" | "select" | "all" | "exists" | "aggregate" => Self::Rounds,
+            "where" | "all" | "exists" | "aggregate" => Self::Rounds,
+            "select" => Self::Select,
             "repeat" | "repeatAll" => Self::RoundsDown,
             "sort" => Self::Sort,
             "distinct" | "isDistinct" | "union" => Self::Distinct,
             "intersect" | "exclude" | "subsetOf" | "supersetOf" => Self::Pairs,
             "toChars" | "split" => Self::Letters,
-            "replace" | "join" => Self::Product,
+            "replace" => Self::Replace,
+            "join" => Self::Join,
             _ if TAKE_PATTERN.contains(&function) => Self::Pattern,
             _ => Self::Items,
         }
@@ -104,7 +111,7 @@ impl Work {
         let given: u64 = arguments.iter().map(budget::items).sum();
         let items = 1 + budget::items(input) + given;
         match self {
-            Self::Items | Self::Rounds | Self::RoundsDown | Self::Pattern => items,
+            Self::Items | Self::Rounds | Self::Select | Self::RoundsDown | Self::Pattern => items,
             Self::Tree => items + budget::deep(input),
             Self::Level => items + budget::level(input),
             Self::Sort => items + 16 * budget::deep(input),
@@ -116,12 +123,67 @@ impl Work {
             }
             Self::Pairs => items + arguments.iter().map(|other| pairs(input, other)).sum::<u64>(),
             Self::Letters => items + text_length(input),
-            Self::Product => {
+            Self::Replace | Self::Join => {
                 let longest = arguments.iter().map(text_length).max().unwrap_or_default();
                 let times = text_length(input) + input.len() as u64;
                 items + times.saturating_mul(longest) / 64
             }
         }
+    }
+}
+
+impl Work {
+    /// The memory that a result may take at the most, in bytes.
+    fn result(self, input: &Collection, arguments: &[Collection]) -> u64 {
+        match self {
+            Self::Tree => budget::size_below(input),
+            Self::Level => budget::size_of_texts(budget::level(input), 0),
+            Self::Letters => split(input, arguments),
+            Self::Replace => replaced(input, arguments),
+            Self::Join => {
+                let separator = text_of(arguments.first()).map_or(0, |text| text.len() as u64);
+                text_length(input).saturating_add(separator.saturating_mul(input.len() as u64))
+            }
+            Self::Pattern => match arguments.get(1) {
+                // In each place, and each reference to a group gives a part of the text.
+                Some(substitution) => {
+                    let references = text_of(Some(substitution)).map_or(0, |text| text.matches('$').count() as u64);
+                    let text = text_length(input);
+                    let places = text.saturating_add(1).saturating_mul(text_length(substitution));
+                    places.saturating_add(text.saturating_mul(references + 1))
+                }
+                None => 0,
+            },
+            _ => budget::size(input) + arguments.iter().map(budget::size).sum::<u64>(),
+        }
+    }
+}
+
+/// The parts of a text: as many as there are separators, or letters.
+fn split(input: &Collection, arguments: &[Collection]) -> u64 {
+    let Some(text) = text_of(Some(input)) else { return 0 };
+    let parts = match text_of(arguments.first()) {
+        Some(separator) if !separator.is_empty() => text.matches(separator).count() + 1,
+        _ => text.len(),
+    };
+    budget::size_of_texts(parts as u64, text.len() as u64)
+}
+
+fn replaced(input: &Collection, arguments: &[Collection]) -> u64 {
+    let (Some(text), Some(part), Some(substitution)) =
+        (text_of(Some(input)), text_of(arguments.first()), text_of(arguments.get(1)))
+    else {
+        return 0;
+    };
+    let places = if substitution.len() > part.len() { text.matches(part).count() } else { 0 };
+    (text.len() as u64).saturating_add((places as u64).saturating_mul(substitution.len() as u64))
+}
+
+/// The only text of a collection.
+fn text_of(collection: Option<&Collection>) -> Option<&str> {
+    match collection?.values() {
+        [FhirPathValue::String(text, ..)] => Some(text),
+        _ => None,
     }
 }
 
@@ -155,6 +217,7 @@ fn unhashable(collection: &Collection) -> u64 {
 /// Pays for what came out.
 fn paid(result: EvaluationResult) -> Result<EvaluationResult> {
     spend(budget::items(&result.value))?;
+    hold(budget::size(&result.value))?;
     Ok(result)
 }
 
@@ -169,10 +232,11 @@ struct Pure {
 impl Pure {
     fn pay(&self, input: &Collection, arguments: &[Collection]) -> Result<()> {
         spend(self.work.cost(input, arguments))?;
+        fit(self.work.result(input, arguments))?;
         if self.work != Work::Pattern {
             return Ok(());
         }
-        let Some(text) = pattern_of(arguments) else { return Ok(()) };
+        let Some(text) = text_of(arguments.first()) else { return Ok(()) };
         let size = match &self.pattern {
             Some((known, size)) if known == text => *size,
             _ => pattern::size(text)?,
@@ -182,17 +246,10 @@ impl Pure {
     }
 }
 
-fn pattern_of(arguments: &[Collection]) -> Option<&str> {
-    match arguments.first()?.values() {
-        [FhirPathValue::String(text, ..)] => Some(text),
-        _ => None,
-    }
-}
-
 #[async_trait]
 impl PureFunctionEvaluator for Pure {
     fn prepare(&self, arguments: &[Collection]) -> Option<Arc<dyn PureFunctionEvaluator>> {
-        let pattern = pattern_of(arguments).filter(|_| self.work == Work::Pattern);
+        let pattern = text_of(arguments.first()).filter(|_| self.work == Work::Pattern);
         let pattern = pattern.and_then(|text| Some((text.to_owned(), pattern::measure(text)?)));
         if self.work == Work::Pattern && pattern.is_none() {
             // Not compiled before it was found too large.
@@ -241,6 +298,7 @@ impl ProviderPureFunctionEvaluator for Metered<dyn ProviderPureFunctionEvaluator
         context: &EvaluationContext,
     ) -> Result<EvaluationResult> {
         spend(self.work.cost(&input, &arguments))?;
+        fit(self.work.result(&input, &arguments))?;
         paid(self.inner.evaluate(input, arguments, context).await?)
     }
 
@@ -253,7 +311,7 @@ impl Metered<dyn LazyFunctionEvaluator> {
     /// How often the expression may be evaluated.
     fn rounds(&self, input: &Collection, arguments: &[ExpressionNode]) -> u64 {
         match self.work {
-            Work::Rounds | Work::Sort => input.len() as u64,
+            Work::Rounds | Work::Select | Work::Sort => input.len() as u64,
             // Every result is turned into text to know it again, with everything below it.
             Work::RoundsDown if arguments.iter().any(walks) => budget::by_depth(input, 2),
             Work::RoundsDown => budget::by_depth(input, 1),
@@ -316,54 +374,51 @@ impl LazyFunctionEvaluator for Metered<dyn LazyFunctionEvaluator> {
     ) -> Result<EvaluationResult> {
         spend(self.work.cost(&input, &[]))?;
         let context = self.pay_rounds(&input, context, arguments, &evaluator).await?;
-        paid(self.inner.evaluate_borrowed(input, &context, arguments, evaluator).await?)
+        match self.work {
+            Work::Select => select(&input, &context, arguments, &evaluator).await,
+            Work::RoundsDown => {
+                // By its JSON text the engine knows again what it has met.
+                fit(BYTES_OF_VALUE.saturating_mul(budget::by_depth(&input, 1)))?;
+                let small = budget::hold_from(0);
+                let result = self.inner.evaluate_borrowed(input, &context, arguments, evaluator).await;
+                budget::hold_from(small);
+                paid(result?)
+            }
+            _ => paid(self.inner.evaluate_borrowed(input, &context, arguments, evaluator).await?),
+        }
     }
 
     fn metadata(&self) -> &FunctionMetadata {
         &self.metadata
     }
 }
+
+/// The JSON text of a value without its own text, as long as it usually is at the most.
+const BYTES_OF_VALUE: u64 = 64;
 
 /// select() as the engine has it, but each round pays for what it adds.
-pub(super) struct Select {
-    pub(super) metadata: FunctionMetadata,
-}
-
-#[async_trait]
-impl LazyFunctionEvaluator for Select {
-    async fn evaluate(
-        &self,
-        input: Collection,
-        context: &EvaluationContext,
-        arguments: Vec<ExpressionNode>,
-        evaluator: AsyncNodeEvaluator<'_>,
-    ) -> Result<EvaluationResult> {
-        self.evaluate_borrowed(input, context, &arguments, evaluator).await
+async fn select(
+    input: &Collection,
+    context: &EvaluationContext,
+    arguments: &[ExpressionNode],
+    evaluator: &AsyncNodeEvaluator<'_>,
+) -> Result<EvaluationResult> {
+    let Some(projection) = arguments.first() else { return Err(budget::exhausted()) };
+    let mut results = Vec::new();
+    for (index, item) in input.iter().enumerate() {
+        let round = context.create_child_context(Collection::single(item.clone()));
+        round.set_this(item.clone());
+        round.set_index(index);
+        let projected = evaluator.evaluate(projection, &round).await?.value;
+        spend(budget::items(&projected))?;
+        let small = budget::hold_from(0);
+        let held = hold(budget::size(&projected));
+        budget::hold_from(small);
+        held?;
+        results.extend(projected.iter().cloned());
     }
-
-    async fn evaluate_borrowed(
-        &self,
-        input: Collection,
-        context: &EvaluationContext,
-        arguments: &[ExpressionNode],
-        evaluator: AsyncNodeEvaluator<'_>,
-    ) -> Result<EvaluationResult> {
-        let Some(projection) = arguments.first() else { return Err(budget::exhausted()) };
-        let mut results = Vec::new();
-        for (index, item) in input.iter().enumerate() {
-            let round = context.create_child_context(Collection::single(item.clone()));
-            round.set_this(item.clone());
-            round.set_index(index);
-            let projected = evaluator.evaluate(projection, &round).await?.value;
-            spend(budget::items(&projected))?;
-            results.extend(projected.iter().cloned());
-        }
-        Ok(EvaluationResult { value: Collection::from(results) })
-    }
-
-    fn metadata(&self) -> &FunctionMetadata {
-        &self.metadata
-    }
+    spend(results.len() as u64)?;
+    Ok(EvaluationResult { value: Collection::from(results) })
 }
 
 /// Gives back its input and pays for it: stands behind variables, which the engine hands out whatever their size.

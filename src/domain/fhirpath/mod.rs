@@ -24,8 +24,8 @@ use octofhir_fhirpath::{
 };
 use serde_json::Value;
 
-use self::budget::Shape;
-pub use self::budget::{Budget, EVALUATION_STEPS};
+use self::budget::{Shape, Terms};
+pub use self::budget::{Budget, EVALUATION_MEMORY, EVALUATION_STEPS};
 use self::check::{Findings, Slot};
 pub use self::compiled::{EventSubject, EventText, NotCompiled, Prepared, Workspace};
 use self::lexical::Normalized;
@@ -107,6 +107,8 @@ pub struct Subject {
     release: FhirRelease,
     states: States,
     shape: Arc<Shape>,
+    /// The bytes that it takes, as far as they count against the memory of evaluations.
+    size: u64,
     context: EvaluationContext,
     event_time: String,
     /// The event's time is put into the context when the first criterion asks for it: most never do.
@@ -131,8 +133,11 @@ pub enum EvaluationError {
     #[error("the expression failed")]
     Failed,
     /// It, or the criteria of its record together, took more steps than are allowed.
-    #[error("the expression takes too many steps on this event")]
+    #[error("the expression takes more steps on this event than evaluationSteps allows")]
     TooCostly,
+    /// It, with the trees of its event, needed more memory than is allowed.
+    #[error("the expression takes more memory on this event than evaluationMemoryBytes allows")]
+    TooLarge,
 }
 
 impl FhirPath {
@@ -219,6 +224,7 @@ impl FhirPath {
             release,
             states,
             shape: Arc::new(shape),
+            size: 0,
             context,
             event_time: event_time.to_owned(),
             clock: Once::new(),
@@ -252,15 +258,14 @@ impl FhirPath {
             subject.clock.call_once(|| subject.set_clock());
         }
         let toll = compiled.findings.toll(subject.shape.nodes);
-        let result = budget::metered(budget, toll, &subject.shape, || {
+        let result = budget::metered(budget, &Terms { toll, shape: &subject.shape, trees: subject.size }, || {
             if compiled.findings.defines_variables {
                 engine.run(plan, &subject.context.nest())
             } else {
                 engine.run(plan, &subject.context)
             }
         });
-        let result = result.ok_or(EvaluationError::TooCostly)?;
-        decide(&result.map_err(|engine::EngineFailed| EvaluationError::Failed)?)
+        decide(&result?.map_err(|engine::EngineFailed| EvaluationError::Failed)?)
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) fn exact(mut registry: OperatorRegistry) -> OperatorRegistry {
         if let Some(inner) = registry.get_binary_operator(&operator).cloned() {
             let relation = Relation::of(operator);
             let compares = Compares::of(operator);
-            registry.register_binary_operator(operator, Arc::new(Exact { inner, relation, compares }));
+            let is_joining = is_joining(operator);
+            registry.register_binary_operator(operator, Arc::new(Exact { inner, is_joining, relation, compares }));
         }
     }
     registry
@@ -102,13 +103,31 @@ impl Relation {
     }
 }
 
+/// Whether the result is as large as both sides together.
+fn is_joining(operator: BinaryOperator) -> bool {
+    matches!(operator, BinaryOperator::Union | BinaryOperator::Concatenate | BinaryOperator::Add)
+}
+
+/// Takes the memory of what came out.
+fn held(result: EvaluationResult) -> Result<EvaluationResult> {
+    budget::hold(budget::size(&result.value))?;
+    Ok(result)
+}
+
 struct Exact {
     inner: Arc<dyn OperationEvaluator>,
+    is_joining: bool,
     relation: Option<Relation>,
     compares: Compares,
 }
 
 impl Exact {
+    /// Pays for the work, and refuses what may not fit.
+    fn pay(&self, left: &Collection, right: &Collection) -> Result<()> {
+        budget::spend(self.compares.cost(left, right))?;
+        if self.is_joining { budget::fit(budget::size(left) + budget::size(right)) } else { Ok(()) }
+    }
+
     /// Refuses to order several items; the engine would look at the first ones only (FHIRPath: "the evaluator will
     /// throw an error").
     fn check_singletons(&self, left: &Collection, right: &Collection) -> Result<()> {
@@ -144,11 +163,11 @@ impl OperationEvaluator for Exact {
         left: Collection,
         right: Collection,
     ) -> Result<EvaluationResult> {
-        budget::spend(self.compares.cost(&left, &right))?;
+        self.pay(&left, &right)?;
         self.check_singletons(&left, &right)?;
         match self.temporal(&left, &right) {
             Some(answer) => Ok(answer),
-            None => self.inner.evaluate_sync(input, context, shortest(left), shortest(right)),
+            None => held(self.inner.evaluate_sync(input, context, shortest(left), shortest(right))?),
         }
     }
 
@@ -159,11 +178,11 @@ impl OperationEvaluator for Exact {
         left: Collection,
         right: Collection,
     ) -> Result<EvaluationResult> {
-        budget::spend(self.compares.cost(&left, &right))?;
+        self.pay(&left, &right)?;
         self.check_singletons(&left, &right)?;
         match self.temporal(&left, &right) {
             Some(answer) => Ok(answer),
-            None => self.inner.evaluate(input, context, shortest(left), shortest(right)).await,
+            None => held(self.inner.evaluate(input, context, shortest(left), shortest(right)).await?),
         }
     }
 

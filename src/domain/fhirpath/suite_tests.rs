@@ -178,8 +178,8 @@ impl Checked {
         let plan = engine.compile(&self.compiled.text_for(subject.states)).map_err(|error| format!("{error:?}"))?;
         let run = || engine.run(&plan, &subject.context).map_err(|error| format!("{error:?}"));
         let toll = self.compiled.findings.toll(subject.shape.nodes);
-        let results =
-            budget::metered(&mut Budget::of_evaluation(), toll, &subject.shape, run).ok_or("too costly")??;
+        let terms = Terms { toll, shape: &subject.shape, trees: 0 };
+        let results = budget::metered(&mut Budget::of_evaluation(), &terms, run).map_err(|_| "too costly")??;
         Ok(results.iter().map(Output::from).collect())
     }
 }

@@ -24,6 +24,9 @@
 //! - `&` takes texts only, `sort()` texts or numbers by themselves.
 //! - Fractions of a second are added to dates and times in R5 only, where the official suites agree with the text.
 
+mod arena;
+#[cfg(test)]
+mod arena_tests;
 mod compile;
 mod constant;
 mod evaluate;

@@ -17,7 +17,7 @@ use super::program::Program;
 use super::projection::Projection;
 use super::sieve::{Finds, Sieve};
 use super::symbols::Symbols;
-use super::tree::{Tree, TreeBuffer};
+use super::tree::{Tree, TreeBuffer, Unread};
 use crate::domain::event::{FhirRelease, Interaction};
 use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath, Subject, parse};
 use crate::domain::json;
@@ -37,7 +37,7 @@ pub struct Prepared {
     sifted_with_previous: Vec<u32>,
 }
 
-/// What evaluations need for themselves; keeps its memory from event to event.
+/// What evaluations need for themselves; keeps its memory from event to event, as far as most events need it.
 #[derive(Debug, Default)]
 pub struct Workspace {
     focus: TreeBuffer,
@@ -68,8 +68,8 @@ pub struct EventSubject<'e> {
     workspace: &'e mut Workspace,
     focus: Reading,
     previous: Reading,
-    /// For the general engine; `None` inside: it could not be made.
-    converted: Option<Option<Subject>>,
+    /// For the general engine, if it could be made.
+    converted: Option<Result<Subject, EvaluationError>>,
 }
 
 /// How far a tree is.
@@ -77,7 +77,7 @@ pub struct EventSubject<'e> {
 enum Reading {
     NotYet,
     Done,
-    Failed,
+    Failed(EvaluationError),
 }
 
 impl FhirPath {
@@ -186,6 +186,14 @@ impl Workspace {
     pub fn new() -> Self {
         Self { focus: TreeBuffer::new(), previous: TreeBuffer::new(), scratch: Scratch::new(), finds: Finds::default() }
     }
+
+    /// Gives back memory that one event in many needs.
+    fn trim(&mut self) {
+        self.focus.trim();
+        self.previous.trim();
+        self.scratch.trim();
+        self.finds.trim();
+    }
 }
 
 impl<'e> EventText<'e> {
@@ -230,7 +238,7 @@ impl<'e> EventSubject<'e> {
         let (sieve, reads) = (&prepared.sieves[index], &prepared.reads[index].focus);
         let Workspace { focus, finds, .. } = &mut *self.workspace;
         let text = self.event.focus().filter(|_| !sieve.members().is_empty());
-        let tree = tree(&mut self.focus, focus, text, reads, &prepared.names).ok()??;
+        let tree = tree(&mut self.focus, focus, text, reads, &prepared.names, budget.memory()).ok()??;
         let granted = budget.grant()?;
         let mut left = granted;
         let sifted = sieve.sift(tree, finds, &mut left);
@@ -255,10 +263,14 @@ impl<'e> EventSubject<'e> {
         let focus = self.event.focus();
         let previous = self.event.previous.filter(|_| reads_previous);
         let Workspace { focus: of_focus, previous: of_previous, scratch, .. } = &mut *self.workspace;
-        let focus = tree(&mut self.focus, of_focus, focus, &reads.focus, &prepared.names)?;
+        let limit = budget.memory();
+        let focus = tree(&mut self.focus, of_focus, focus, &reads.focus, &prepared.names, limit)?;
+        let limit = limit.saturating_sub(focus.map_or(0, Tree::bytes));
         let previous = match interaction {
             Interaction::Create => None,
-            Interaction::Update => tree(&mut self.previous, of_previous, previous, &reads.previous, &prepared.names)?,
+            Interaction::Update => {
+                tree(&mut self.previous, of_previous, previous, &reads.previous, &prepared.names, limit)?
+            }
             Interaction::Delete => focus,
         };
         let has_current = interaction != Interaction::Delete;
@@ -268,9 +280,16 @@ impl<'e> EventSubject<'e> {
     fn run_general(&mut self, criterion: &Criterion, budget: &mut Budget) -> Result<bool, EvaluationError> {
         let event = &self.event;
         let with_previous = self.prepared.is_none_or(|prepared| prepared.converts_previous[event.interaction.index()]);
-        let converted = self.converted.get_or_insert_with(|| convert(event, with_previous));
-        let subject = converted.as_ref().ok_or(EvaluationError::Failed)?;
+        let limit = budget.memory();
+        let converted = self.converted.get_or_insert_with(|| convert(event, with_previous, limit));
+        let subject = converted.as_ref().map_err(|error| *error)?;
         FhirPath::new().evaluate_within(criterion, subject, budget)
+    }
+}
+
+impl Drop for EventSubject<'_> {
+    fn drop(&mut self) {
+        self.workspace.trim();
     }
 }
 
@@ -280,32 +299,51 @@ impl fmt::Debug for EventSubject<'_> {
     }
 }
 
-/// The tree of a state, read now or before.
+/// The tree of a state, read now or before; it takes at most so many bytes.
 fn tree<'t>(
     reading: &mut Reading,
     buffer: &'t mut TreeBuffer,
     text: Option<&'t str>,
     projection: &Projection,
     names: &Symbols,
+    limit: usize,
 ) -> Result<Option<Tree<'t, 't>>, EvaluationError> {
     let Some(text) = text else { return Ok(None) };
     if *reading == Reading::NotYet {
-        *reading = if buffer.read(text, projection, names).is_ok() { Reading::Done } else { Reading::Failed };
+        *reading = match buffer.read(text, projection, names, limit) {
+            Ok(_) => Reading::Done,
+            Err(Unread::Malformed) => Reading::Failed(EvaluationError::Failed),
+            Err(Unread::TooLarge) => Reading::Failed(EvaluationError::TooLarge),
+        };
     }
-    if *reading == Reading::Failed {
-        return Err(EvaluationError::Failed);
+    match *reading {
+        Reading::Failed(error) => Err(error),
+        Reading::NotYet | Reading::Done => Ok(Some(buffer.last(text))),
     }
-    Ok(Some(buffer.last(text)))
 }
 
-/// The general engine's view of the event. `None` when a number in it is out of every range: it can evaluate nothing.
-fn convert(event: &EventText<'_>, with_previous: bool) -> Option<Subject> {
-    let focus = event.focus().map(json::value).transpose().ok()?.map(Arc::new);
-    let previous = match event.interaction {
-        Interaction::Create => None,
-        Interaction::Delete => focus.clone(),
-        Interaction::Update if with_previous => event.previous.map(json::value).transpose().ok()?.map(Arc::new),
-        Interaction::Update => None,
-    };
-    Some(FhirPath::new().subject(event.release, event.interaction, focus, previous, event.time))
+/// The general engine's view of the event, if it fits into so many bytes.
+///
+/// # Errors
+/// When it does not, or a number in it is out of every range: the engine can evaluate nothing then.
+fn convert(event: &EventText<'_>, with_previous: bool, limit: usize) -> Result<Subject, EvaluationError> {
+    let previous = event.previous.filter(|_| with_previous && event.interaction == Interaction::Update);
+    let states = [event.focus(), previous];
+    let size = states.iter().flatten().map(|text| converted_size(text)).sum();
+    if size > limit as u64 {
+        return Err(EvaluationError::TooLarge);
+    }
+    let value = |text| json::value(text).map(Arc::new).map_err(|_| EvaluationError::Failed);
+    let [focus, previous] = states.map(|text| text.map(value).transpose());
+    let (focus, mut previous) = (focus?, previous?);
+    if event.interaction == Interaction::Delete {
+        previous.clone_from(&focus);
+    }
+    Ok(Subject { size, ..FhirPath::new().subject(event.release, event.interaction, focus, previous, event.time) })
+}
+
+/// What a text takes as JSON values and as the general engine's tree together, in bytes: measured, within a factor of two.
+fn converted_size(text: &str) -> u64 {
+    let (values, objects) = json::count(text);
+    192 * values + 512 * objects + 2 * text.len() as u64
 }

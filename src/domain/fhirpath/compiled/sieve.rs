@@ -119,7 +119,7 @@ impl Sieve {
     /// [`Unsure`]: nothing may be left out.
     pub(super) fn sift(&self, focus: Tree<'_, '_>, finds: &mut Finds, left: &mut u64) -> Result<(), Unsure> {
         finds.positions.clear();
-        finds.text.shrink_to(KEPT_TEXT);
+        finds.settled = 0;
         for index in &self.paths {
             let mut walk = Walk { tree: focus, index, finds, left };
             walk.along(focus.root(), &index.steps)?;
@@ -134,10 +134,33 @@ impl Sieve {
 pub(super) struct Finds {
     /// The criteria whose literals were found.
     pub(super) positions: Vec<u32>,
+    /// How many there were when last none stood twice.
+    settled: usize,
     text: String,
 }
 
+/// So many criteria are taken up for a step.
+const POSITIONS_PER_STEP: u64 = 16;
+
+/// Room for more criteria than that is not kept.
+const KEPT_POSITIONS: usize = 1 << 14;
+
 impl Finds {
+    /// Gives back memory that one event in many needs.
+    pub(super) fn trim(&mut self) {
+        if self.positions.capacity() > KEPT_POSITIONS || self.text.capacity() > KEPT_TEXT {
+            *self = Self::default();
+        }
+    }
+
+    /// Lets no list of one literal many times grow without end.
+    fn settle(&mut self) {
+        if self.positions.len() > 2 * self.settled + KEPT_POSITIONS {
+            self.sort();
+            self.settled = self.positions.len();
+        }
+    }
+
     /// Brings the criteria into their order, none twice.
     pub(super) fn sort(&mut self) {
         self.positions.sort_unstable();
@@ -172,9 +195,12 @@ impl Walk<'_, '_, '_> {
                 }
             }
             (Kind::String, None) => {
-                let Finds { positions, text } = &mut *self.finds;
+                let Finds { positions, text, .. } = &mut *self.finds;
                 let known = self.tree.string_into(node, text).and_then(|text| self.index.literals.get(text));
-                positions.extend(known.into_iter().flatten());
+                let known = known.map_or(&[][..], Vec::as_slice);
+                *self.left = self.left.checked_sub(known.len() as u64 / POSITIONS_PER_STEP).ok_or(Unsure)?;
+                positions.extend_from_slice(known);
+                self.finds.settle();
             }
             _ => {}
         }

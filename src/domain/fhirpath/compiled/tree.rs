@@ -13,9 +13,8 @@
 
 use std::borrow::Cow;
 
-use bumpalo::Bump;
-
 use self::unescape::unescape;
+use super::arena::Arena;
 use super::projection::Projection;
 use super::symbols::{Symbol, Symbols};
 use crate::domain::json;
@@ -31,7 +30,7 @@ mod unescape;
 /// How many levels are read; see [`json::MAX_DEPTH`].
 const MAX_DEPTH: usize = json::MAX_DEPTH;
 
-/// A buffer that has grown beyond so many nodes is not kept.
+/// A buffer that has grown beyond so many nodes is not kept. All else in it has at most one entry for each.
 const KEPT_NODES: usize = 1 << 16;
 
 /// One for text without escapes that has grown beyond so many bytes is not kept.
@@ -51,6 +50,20 @@ pub(super) struct TreeBuffer {
 /// The text is no JSON, or has more than [`json::MAX_DEPTH`] levels or 4 GB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
+
+/// Why a text was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    Malformed,
+    /// The tree would take more memory than it may.
+    TooLarge,
+}
+
+impl From<Malformed> for Unread {
+    fn from(Malformed: Malformed) -> Self {
+        Self::Malformed
+    }
+}
 
 /// A tree.
 #[derive(Clone, Copy, Debug)]
@@ -112,23 +125,28 @@ impl TreeBuffer {
         Self::default()
     }
 
-    /// Reads a text.
+    /// Reads a text into a tree of at most so many bytes (see [`Tree::bytes`]).
     ///
     /// # Errors
-    /// See [`Malformed`].
+    /// See [`Unread`].
     pub(super) fn read<'a, 'b>(
         &'b mut self,
         text: &'a str,
         projection: &Projection,
         symbols: &Symbols,
-    ) -> Result<Tree<'a, 'b>, Malformed> {
+        limit: usize,
+    ) -> Result<Tree<'a, 'b>, Unread> {
+        self.nodes.clear();
+        self.frames.clear();
+        read::read(self, text, projection, symbols, limit / size_of::<Node>())?;
+        Ok(self.last(text))
+    }
+
+    /// Gives back memory that one event in many needs. The tree is gone then.
+    pub(super) fn trim(&mut self) {
         if self.nodes.capacity() > KEPT_NODES || self.text.capacity() > KEPT_TEXT {
             *self = Self::default();
         }
-        self.nodes.clear();
-        self.frames.clear();
-        read::read(self, text, projection, symbols)?;
-        Ok(self.last(text))
     }
 
     /// The tree that was read last, of this same text.
@@ -141,6 +159,11 @@ impl<'a> Tree<'a, '_> {
     /// The resource.
     pub(super) fn root(self) -> NodeId {
         NodeId(0)
+    }
+
+    /// The memory that it takes.
+    pub(super) fn bytes(self) -> usize {
+        size_of_val(self.nodes)
     }
 
     /// How many values were read.
@@ -201,7 +224,7 @@ impl<'a> Tree<'a, '_> {
     }
 
     /// [`Tree::string`], in the arena where it has escapes.
-    pub(super) fn string_in<'t>(self, node: NodeId, arena: &'t Bump) -> Option<&'t str>
+    pub(super) fn string_in<'t>(self, node: NodeId, arena: &'t Arena) -> Option<&'t str>
     where
         'a: 't,
     {
@@ -210,9 +233,10 @@ impl<'a> Tree<'a, '_> {
         }
         self.plain_string(node).or_else(|| {
             let inner = unquoted(self.text(node))?;
-            let mut text = bumpalo::collections::String::with_capacity_in(inner.len(), arena);
-            unescape(inner, |part| text.push_str(part))?;
-            Some(text.into_bump_str())
+            let mut text = arena.text(inner.len()).ok()?;
+            // It is not longer than with its escapes.
+            unescape(inner, |part| text.push_str(part).unwrap_or_default())?;
+            Some(text.into_str())
         })
     }
 

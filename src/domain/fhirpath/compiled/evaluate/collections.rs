@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use bumpalo::collections::Vec;
-
 use super::items::{Few, Item, Node};
 use super::{Evaluation, Flow, Halt, Scope, Sink, enough};
+use crate::domain::fhirpath::compiled::arena::List;
 use crate::domain::fhirpath::compiled::constant::Constant;
 use crate::domain::fhirpath::compiled::program::{Content, Expr, If, TypePart, TypeTest};
 use crate::domain::fhirpath::compiled::tree::Kind;
@@ -61,7 +60,7 @@ impl<'e> Evaluation<'e> {
             Expr::Characters(input) => match self.text(input, scope)? {
                 Some(whole) => {
                     self.spend(whole.len() as u64)?;
-                    self.strings(text::to_chars(whole, self.arena), sink)
+                    self.strings(text::to_chars(whole, self.arena)?, sink)
                 }
                 None => Ok(()),
             },
@@ -131,32 +130,31 @@ impl<'e> Evaluation<'e> {
     }
 
     /// All items, held in the arena.
-    pub(super) fn collect(&self, expr: &'e Expr, scope: &Scope<'e>) -> Result<Vec<'e, Item<'e>>, Halt> {
-        let mut items = Vec::new_in(self.arena);
+    pub(super) fn collect(&self, expr: &'e Expr, scope: &Scope<'e>) -> Result<List<'e, Item<'e>>, Halt> {
+        let mut items = self.arena.list();
         self.each(expr, scope, &mut |item| {
             self.spend(HELD)?;
-            items.push(item);
-            Ok(())
+            Ok(items.push(item)?)
         })?;
         Ok(items)
     }
 
     /// Texts or numbers in their order, equal ones as they came.
     fn sort(&self, input: &'e Expr, descending: bool, scope: &Scope<'e>, sink: Sink<'_, 'e>) -> Flow {
-        let mut rows: Vec<'_, (Item<'e>, Value<'e>)> = Vec::new_in(self.arena);
+        let mut rows: List<'_, (Item<'e>, Value<'e>)> = self.arena.list();
         self.each(input, scope, &mut |item| {
             self.spend(HELD)?;
             // The compiler takes texts or numbers only: all of one kind have an order together.
-            rows.push((item, self.value_of(item)?.ok_or(Halt::Failed)?));
-            Ok(())
+            Ok(rows.push((item, self.value_of(item)?.ok_or(Halt::Failed)?))?)
         })?;
+        let rows = rows.into_slice();
         let length = rows.len() as u64;
         self.spend(length * u64::from(length.checked_ilog2().unwrap_or_default()) / COMPARISONS_PER_STEP as u64)?;
         rows.sort_by(|(_, left), (_, right)| {
             let ordering = value::compare(*left, *right).ok().flatten().unwrap_or(Ordering::Equal);
             if descending { ordering.reverse() } else { ordering }
         });
-        rows.into_iter().try_for_each(|(item, _)| sink(item))
+        rows.iter().try_for_each(|(item, _)| sink(*item))
     }
 
     /// Whether an item is among others.
@@ -172,14 +170,14 @@ impl<'e> Evaluation<'e> {
 
     /// The items of all parts, none twice.
     fn distinct(&self, parts: &'e [Expr], scope: &Scope<'e>, sink: Sink<'_, 'e>) -> Flow {
-        let mut seen = Vec::new_in(self.arena);
+        let mut seen = self.arena.list();
         for part in parts {
             self.each(part, scope, &mut |item| {
                 if self.is_among(item, &seen)? {
                     return Ok(());
                 }
                 self.spend(HELD)?;
-                seen.push(item);
+                seen.push(item)?;
                 sink(item)
             })?;
         }
@@ -188,13 +186,13 @@ impl<'e> Evaluation<'e> {
 
     fn intersect(&self, left: &'e Expr, right: &'e Expr, scope: &Scope<'e>, sink: Sink<'_, 'e>) -> Flow {
         let others = self.collect(right, scope)?;
-        let mut seen = Vec::new_in(self.arena);
+        let mut seen = self.arena.list();
         self.each(left, scope, &mut |item| {
             if !self.is_among(item, &others)? || self.is_among(item, &seen)? {
                 return Ok(());
             }
             self.spend(HELD)?;
-            seen.push(item);
+            seen.push(item)?;
             sink(item)
         })
     }
@@ -219,7 +217,7 @@ impl<'e> Evaluation<'e> {
         };
         // Each byte may become a part.
         self.spend(whole.len() as u64)?;
-        self.strings(text::split(whole, separator, self.arena), sink)
+        self.strings(text::split(whole, separator, self.arena)?, sink)
     }
 
     fn strings(&self, parts: &'e [&'e str], sink: Sink<'_, 'e>) -> Flow {
@@ -286,7 +284,7 @@ impl<'e> Evaluation<'e> {
             return Ok(Some(false));
         }
         let mut all = Some(true);
-        for (left, right) in left.iter().zip(&right) {
+        for (left, right) in left.iter().zip(&*right) {
             match self.items_equal(*left, *right)? {
                 Some(false) => return Ok(Some(false)),
                 None => all = None,
@@ -312,11 +310,11 @@ impl<'e> Evaluation<'e> {
         if left.len() != right.len() {
             return Ok(false);
         }
-        for item in left {
+        for item in &*left {
             self.spend((right.len() / COMPARISONS_PER_STEP) as u64)?;
             let mut partner = None;
             for (index, other) in right.iter().enumerate() {
-                if self.items_equivalent(item, *other)? {
+                if self.items_equivalent(*item, *other)? {
                     partner = Some(index);
                     break;
                 }

@@ -7,9 +7,8 @@
 
 use std::cell::Cell;
 
-use bumpalo::Bump;
-
 use self::items::{Few, Item, Node};
+use super::arena::Arena;
 use super::compile::shape::Side;
 use super::program::{Expr, Program, Root, State, TypeId};
 use super::tree::Tree;
@@ -29,9 +28,6 @@ mod test;
 #[cfg(test)]
 pub(in super::super) use self::shown::Shown;
 
-/// An arena that has grown beyond so many bytes is not kept.
-const KEPT_BYTES: usize = 1024 * 1024;
-
 /// An event as programs see it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'e> {
@@ -48,7 +44,7 @@ pub(super) struct View<'e> {
 /// What evaluations need for themselves, kept from event to event.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    arena: Bump,
+    arena: Arena,
 }
 
 /// Why a part is not evaluated to its end.
@@ -75,7 +71,7 @@ struct Scope<'e> {
 struct Evaluation<'e> {
     program: &'e Program,
     view: View<'e>,
-    arena: &'e Bump,
+    arena: &'e Arena,
     left: Cell<u64>,
 }
 
@@ -94,17 +90,24 @@ impl From<Halt> for EvaluationError {
     }
 }
 
+impl View<'_> {
+    /// The memory of the trees.
+    fn bytes(&self) -> usize {
+        // The last known state is both.
+        let previous = self.previous.filter(|_| self.has_current);
+        self.focus.map_or(0, Tree::bytes) + previous.map_or(0, Tree::bytes)
+    }
+}
+
 impl Scratch {
     /// Empty.
     pub(super) fn new() -> Self {
         Self::default()
     }
 
-    fn clear(&mut self) {
-        if self.arena.allocated_bytes() > KEPT_BYTES {
-            self.arena = Bump::new();
-        }
-        self.arena.reset();
+    /// Gives back memory that one event in many needs.
+    pub(super) fn trim(&mut self) {
+        self.arena.trim();
     }
 }
 
@@ -133,13 +136,14 @@ impl Program {
         budget: &mut Budget,
         run: impl for<'e> FnOnce(&Evaluation<'e>, &Scope<'e>) -> Result<T, Halt>,
     ) -> Result<T, EvaluationError> {
-        scratch.clear();
+        let memory = budget.memory().checked_sub(view.bytes()).ok_or(EvaluationError::TooLarge)?;
+        scratch.arena.clear(memory);
         let granted = budget.grant().ok_or(EvaluationError::TooCostly)?;
         let evaluation = Evaluation { program: self, view: *view, arena: &scratch.arena, left: Cell::new(granted) };
         let scope = Scope { this: evaluation.state(State::Focus), index: 0 };
         let result = run(&evaluation, &scope);
         budget.take(granted - evaluation.left.get());
-        Ok(result?)
+        if scratch.arena.is_full() { Err(EvaluationError::TooLarge) } else { Ok(result?) }
     }
 }
 

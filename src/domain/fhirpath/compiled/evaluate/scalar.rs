@@ -1,6 +1,5 @@
 //! Parts that give at most one value.
 
-use bumpalo::collections::Vec;
 use jiff::Timestamp;
 
 use super::items::{Few, Item};
@@ -233,13 +232,12 @@ impl<'e> Evaluation<'e> {
             Some(separator) => self.text(separator, scope)?.unwrap_or_default(),
             None => "",
         };
-        let mut parts: Vec<'_, &str> = Vec::new_in(self.arena);
+        let mut parts = self.arena.list();
         self.each(input, scope, &mut |item: Item<'e>| match self.value_of(item)? {
             None => Ok(()),
             Some(Value::String(text)) => {
                 self.spend_made(text.len() + separator.len())?;
-                parts.push(text);
-                Ok(())
+                Ok(parts.push(text)?)
             }
             Some(_) => Err(Halt::Failed),
         })?;

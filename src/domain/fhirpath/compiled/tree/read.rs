@@ -2,7 +2,7 @@
 
 use super::scan::Scanner;
 use super::settle::{self, WIDE};
-use super::{Flags, Kind, MAX_DEPTH, Malformed, Node, TreeBuffer, unescaped_into};
+use super::{Flags, Kind, MAX_DEPTH, Malformed, Node, TreeBuffer, Unread, unescaped_into};
 use crate::domain::fhirpath::compiled::projection::{Branch, Projection};
 use crate::domain::fhirpath::compiled::symbols::{Symbol, Symbols, bit_of};
 
@@ -26,6 +26,8 @@ struct Reader<'a, 'r> {
     buffer: &'r mut TreeBuffer,
     projection: &'r Projection,
     symbols: &'r Symbols,
+    /// How many nodes there may be.
+    most: usize,
     /// The innermost object or array; those around it are in the buffer.
     frame: Frame,
 }
@@ -46,19 +48,20 @@ pub(super) fn read(
     text: &str,
     projection: &Projection,
     symbols: &Symbols,
-) -> Result<(), Malformed> {
+    most: usize,
+) -> Result<(), Unread> {
     if u32::try_from(text.len()).is_err() {
-        return Err(Malformed);
+        return Err(Unread::Malformed);
     }
-    let mut reader = Reader { text, scanner: Scanner::new(text), buffer, projection, symbols, frame: OUTSIDE };
+    let mut reader = Reader { text, scanner: Scanner::new(text), buffer, projection, symbols, most, frame: OUTSIDE };
     reader.value(&Member { symbol: Symbol::UNKNOWN, name_start: 0, branch: Projection::ROOT })?;
     reader.inside()?;
-    if reader.scanner.is_at_end() { Ok(()) } else { Err(Malformed) }
+    if reader.scanner.is_at_end() { Ok(()) } else { Err(Unread::Malformed) }
 }
 
 impl Reader<'_, '_> {
     /// Reads to the end of the root, if that is an object or an array.
-    fn inside(&mut self) -> Result<(), Malformed> {
+    fn inside(&mut self) -> Result<(), Unread> {
         while !self.buffer.frames.is_empty() {
             match self.scanner.next() {
                 byte if byte == self.frame.closing => {
@@ -67,7 +70,7 @@ impl Reader<'_, '_> {
                 }
                 b',' if !self.frame.is_at_start => self.scanner.take(),
                 _ if self.frame.is_at_start => {}
-                _ => return Err(Malformed),
+                _ => return Err(Unread::Malformed),
             }
             self.frame.is_at_start = false;
             if self.frame.closing == b']' {
@@ -109,7 +112,7 @@ impl Reader<'_, '_> {
 
     /// Reads a value into a node. An object or array that is yet to be read becomes the innermost.
     #[inline]
-    fn value(&mut self, member: &Member) -> Result<(), Malformed> {
+    fn value(&mut self, member: &Member) -> Result<(), Unread> {
         let first = self.scanner.next();
         let start = self.scanner.at();
         let (mut kind, mut flags) = (Kind::Object, Flags::NONE);
@@ -131,13 +134,12 @@ impl Reader<'_, '_> {
             }
         }
         let end = self.scanner.at();
-        self.push(member, kind, flags, start, end);
-        Ok(())
+        self.push(member, kind, flags, start, end)
     }
 
-    fn open(&mut self, member: &Member, bracket: u8) -> Result<(), Malformed> {
+    fn open(&mut self, member: &Member, bracket: u8) -> Result<(), Unread> {
         if self.buffer.frames.len() == MAX_DEPTH {
-            return Err(Malformed);
+            return Err(Unread::Malformed);
         }
         self.buffer.frames.push(self.frame);
         let (kind, closing) = if bracket == b'{' { (Kind::Object, b'}') } else { (Kind::Array, b']') };
@@ -149,13 +151,16 @@ impl Reader<'_, '_> {
             ..OUTSIDE
         };
         let start = self.scanner.at();
-        self.push(member, kind, Flags::NONE, start, start);
+        self.push(member, kind, Flags::NONE, start, start)?;
         self.scanner.take();
         Ok(())
     }
 
     #[inline]
-    fn push(&mut self, member: &Member, kind: Kind, flags: Flags, start: usize, end: usize) {
+    fn push(&mut self, member: &Member, kind: Kind, flags: Flags, start: usize, end: usize) -> Result<(), Unread> {
+        if self.buffer.nodes.len() == self.most {
+            return Err(Unread::TooLarge);
+        }
         self.buffer.nodes.push(Node {
             start: start as u32,
             end: end as u32,
@@ -165,6 +170,7 @@ impl Reader<'_, '_> {
             kind,
             flags,
         });
+        Ok(())
     }
 
     fn close(&mut self) {

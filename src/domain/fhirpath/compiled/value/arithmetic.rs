@@ -1,12 +1,12 @@
 //! Arithmetic ("Math", "Date/Time Arithmetic"). Overflow and division by zero are empty; so are quantities whose units do
 //! not go together.
 
-use bumpalo::Bump;
 use rust_decimal::Decimal as Short;
 
 use super::quantity::algebra;
 use super::temporal::shift::Duration;
 use super::{Failed, Quantity, Value, text};
+use crate::domain::fhirpath::compiled::arena::Arena;
 
 /// An operator of two operands. `&` is [`text::concatenate`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ pub(in super::super) fn arithmetic<'t>(
     operator: Operator,
     left: Value<'t>,
     right: Value<'t>,
-    arena: &'t Bump,
+    arena: &'t Arena,
 ) -> Result<Option<Value<'t>>, Failed> {
     match (left, right) {
         (Value::Integer(left), Value::Integer(right)) => Ok(integers(operator, left, right)),
@@ -100,7 +100,7 @@ fn quantities<'t>(
     operator: Operator,
     left: Quantity<'t>,
     right: Quantity<'t>,
-    arena: &'t Bump,
+    arena: &'t Arena,
 ) -> Result<Option<Quantity<'t>>, Failed> {
     match operator {
         Operator::Add | Operator::Subtract => algebra::sum(left, right, |left, right| decimals(operator, left, right)),

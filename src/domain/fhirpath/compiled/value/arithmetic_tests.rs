@@ -16,7 +16,7 @@ fn result(expression: &str) -> String {
     ];
     let (symbol, operator) = operators.iter().find(|(symbol, _)| expression.contains(symbol)).expect("there is one");
     let (left, right) = expression.split_once(symbol).expect("it is there");
-    let arena = Bump::new();
+    let arena = Arena::new(1 << 24);
     shown(arithmetic(*operator, value(left), value(right), &arena))
 }
 
@@ -70,7 +70,7 @@ fn overflow_is_empty() {
         ("9999999999999999999999999.0 * 1000000.0", "empty"),
         ("99999999999999999999999999.0 / 0.000001", "empty"),
     ]);
-    let arena = Bump::new();
+    let arena = Arena::new(1 << 24);
     for operator in [Operator::WholeDivide, Operator::Remainder] {
         assert_eq!(shown(arithmetic(operator, Value::Integer(i64::MIN), Value::Integer(-1), &arena)), "empty");
     }
@@ -229,7 +229,7 @@ proptest! {
     fn results_are_those_of_whole_numbers((left, right) in (fixed_numbers(), fixed_numbers())) {
         let scale = left.1.max(right.1);
         let (a, b) = (left.0 * 10_i128.pow(scale - left.1), right.0 * 10_i128.pow(scale - right.1));
-        let arena = Bump::new();
+        let arena = Arena::new(1 << 24);
         let values = (Value::Decimal(decimal(&left.2)), Value::Decimal(decimal(&right.2)));
         let result = |operator| arithmetic(operator, values.0, values.1, &arena);
         let scaled = |number: i128, scale: u32| Value::from(Short::from_i128_with_scale(number, scale));

@@ -1,10 +1,9 @@
 //! Conversion functions ("Conversion"): `to...` gives empty where `convertsTo...` is false.
 
-use bumpalo::Bump;
-use bumpalo::collections::String as Text;
 use std::fmt::Write as _;
 
 use super::{Date, DateTime, Decimal, Quantity, Time, Unit, Value};
+use crate::domain::fhirpath::compiled::arena::Arena;
 
 /// `1`, `1.0` and some words are true, `0`, `0.0` and some words are false.
 pub(in super::super) fn to_boolean(value: Value<'_>) -> Option<bool> {
@@ -66,9 +65,9 @@ fn plain_decimal(text: &str) -> Option<Decimal<'_>> {
     if text.contains(['e', 'E']) { None } else { Decimal::parse(text) }
 }
 
-/// Empty only for a number that is too long to be written out.
-pub(in super::super) fn to_string<'t>(value: Value<'t>, arena: &'t Bump) -> Option<&'t str> {
-    let mut out = Text::new_in(arena);
+/// Empty only for a number that is too long to be written out, and where it does not fit.
+pub(in super::super) fn to_string<'t>(value: Value<'t>, arena: &'t Arena) -> Option<&'t str> {
+    let mut out = arena.text(0).ok()?;
     let written = match value {
         Value::String(text) => return Some(text),
         Value::Boolean(value) => return Some(if value { "true" } else { "false" }),
@@ -79,7 +78,7 @@ pub(in super::super) fn to_string<'t>(value: Value<'t>, arena: &'t Bump) -> Opti
         Value::Time(value) => write!(out, "{value}").is_ok(),
         Value::Quantity(value) => value.value.write(&mut out) && write!(out, " {}", value.unit).is_ok(),
     };
-    written.then(|| out.into_bump_str())
+    written.then(|| out.into_str())
 }
 
 pub(in super::super) fn to_date(value: Value<'_>) -> Option<Date> {

@@ -173,7 +173,7 @@ fn quantity_conversion() {
 
 #[test]
 fn string_conversion() {
-    let arena = Bump::new();
+    let arena = Arena::new(1 << 24);
     for (from, expected) in [
         ("1", "1"),
         ("-1", "-1"),

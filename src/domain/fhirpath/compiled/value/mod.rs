@@ -6,7 +6,7 @@
 //! FHIR Quantity (value, system, code) -> Quantity::of_fhir +
 //! ```
 //!
-//! Values are `Copy`; strings borrow the event, the program or an arena ([`bumpalo::Bump`]) that is reset per event.
+//! Values are `Copy`; strings borrow the event, the program or an arena (of the evaluation).
 //! Section names in the documentation are those of <https://hl7.org/fhirpath>.
 //!
 //! Promises: exact (decimals are never binary floating point, and compare exactly at any length), total (no input panics

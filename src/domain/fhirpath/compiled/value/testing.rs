@@ -31,7 +31,7 @@ pub(super) fn shown(result: Result<Option<Value<'_>>, Failed>) -> String {
         Err(Failed) => "failed".to_owned(),
         Ok(None) => "empty".to_owned(),
         Ok(Some(value)) => {
-            let arena = bumpalo::Bump::new();
+            let arena = crate::domain::fhirpath::compiled::arena::Arena::new(1 << 24);
             format!("{} {}", value.type_name(), super::convert::to_string(value, &arena).unwrap_or("too long"))
         }
     }

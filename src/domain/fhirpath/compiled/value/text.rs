@@ -1,19 +1,14 @@
 //! String functions ("String Manipulation"). Positions and lengths are in characters.
 //!
-//! What they make is put into the arena; a result over [`MAX_BYTES`] fails, so that `replace` in a chain cannot grow
+//! What they make is put into the arena; a result that does not fit fails, so that `replace` in a chain cannot grow
 //! without end.
 
-use bumpalo::Bump;
-use bumpalo::collections::{String as Text, Vec};
-
 use super::Failed;
+use crate::domain::fhirpath::compiled::arena::Arena;
 
 mod pattern;
 
 pub(in super::super) use self::pattern::Pattern;
-
-/// The longest text that a function makes.
-pub(in super::super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// White space of the language: what `trim` takes away.
 const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
@@ -59,8 +54,8 @@ pub(in super::super) fn trim(text: &str) -> &str {
 }
 
 /// # Errors
-/// When the result is too long.
-pub(in super::super) fn upper<'t>(text: &'t str, arena: &'t Bump) -> Result<&'t str, Failed> {
+/// When the result does not fit.
+pub(in super::super) fn upper<'t>(text: &'t str, arena: &'t Arena) -> Result<&'t str, Failed> {
     if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Ok(text);
     }
@@ -68,29 +63,32 @@ pub(in super::super) fn upper<'t>(text: &'t str, arena: &'t Bump) -> Result<&'t 
 }
 
 /// # Errors
-/// When the result is too long.
-pub(in super::super) fn lower<'t>(text: &'t str, arena: &'t Bump) -> Result<&'t str, Failed> {
+/// When the result does not fit.
+pub(in super::super) fn lower<'t>(text: &'t str, arena: &'t Arena) -> Result<&'t str, Failed> {
     if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Ok(text);
     }
     if text.is_ascii() {
-        let lower = put(text, arena)?;
+        let lower = arena.put(text)?;
         lower.make_ascii_lowercase();
         return Ok(lower);
     }
+    if text.len() > arena.left() {
+        return Err(arena.refuse());
+    }
     // Of the whole text, since a final sigma depends on what is before it.
-    put(&text.to_lowercase(), arena).map(|text| &*text)
+    arena.put(&text.to_lowercase()).map(|text| &*text)
 }
 
 /// Every occurrence replaced; with an empty pattern, every character is surrounded by the substitution.
 ///
 /// # Errors
-/// When the result is too long.
+/// When the result does not fit.
 pub(in super::super) fn replace<'t>(
     text: &'t str,
     pattern: &str,
     substitution: &str,
-    arena: &'t Bump,
+    arena: &'t Arena,
 ) -> Result<&'t str, Failed> {
     let count = text.matches(pattern).count();
     if count == 0 {
@@ -98,77 +96,77 @@ pub(in super::super) fn replace<'t>(
     }
     let kept = text.len() - count * pattern.len();
     let size = count.checked_mul(substitution.len()).and_then(|added| added.checked_add(kept));
-    let size = size.filter(|size| *size <= MAX_BYTES).ok_or(Failed)?;
-    let mut out = Text::with_capacity_in(size, arena);
+    let mut out = arena.text(size.ok_or_else(|| arena.refuse())?)?;
     let mut copied = 0;
     for (at, found) in text.match_indices(pattern) {
-        out.push_str(&text[copied..at]);
-        out.push_str(substitution);
+        out.push_str(&text[copied..at])?;
+        out.push_str(substitution)?;
         copied = at + found.len();
     }
-    out.push_str(&text[copied..]);
-    Ok(out.into_bump_str())
+    out.push_str(&text[copied..])?;
+    Ok(out.into_str())
 }
 
 /// The parts between the separators; with an empty separator, the characters.
-pub(in super::super) fn split<'t>(text: &'t str, separator: &str, arena: &'t Bump) -> &'t [&'t str] {
+///
+/// # Errors
+/// When the result does not fit.
+pub(in super::super) fn split<'t>(text: &'t str, separator: &str, arena: &'t Arena) -> Result<&'t [&'t str], Failed> {
     if separator.is_empty() {
         return to_chars(text, arena);
     }
-    let mut parts = Vec::new_in(arena);
-    parts.extend(text.split(separator));
-    parts.into_bump_slice()
+    listed(text.split(separator), arena)
 }
 
 /// The characters as strings.
-pub(in super::super) fn to_chars<'t>(text: &'t str, arena: &'t Bump) -> &'t [&'t str] {
-    let mut parts = Vec::new_in(arena);
-    parts.extend(text.char_indices().map(|(at, letter)| &text[at..at + letter.len_utf8()]));
-    parts.into_bump_slice()
+///
+/// # Errors
+/// When the result does not fit.
+pub(in super::super) fn to_chars<'t>(text: &'t str, arena: &'t Arena) -> Result<&'t [&'t str], Failed> {
+    listed(text.char_indices().map(|(at, letter)| &text[at..at + letter.len_utf8()]), arena)
+}
+
+fn listed<'t>(parts: impl Iterator<Item = &'t str>, arena: &'t Arena) -> Result<&'t [&'t str], Failed> {
+    let mut list = arena.list();
+    for part in parts {
+        list.push(part)?;
+    }
+    Ok(list.into_slice())
 }
 
 /// Texts with a separator between them.
 ///
 /// # Errors
-/// When the result is too long.
-pub(in super::super) fn join<'t>(parts: &[&str], separator: &str, arena: &'t Bump) -> Result<&'t str, Failed> {
-    let mut out = Text::new_in(arena);
+/// When the result does not fit.
+pub(in super::super) fn join<'t>(parts: &[&str], separator: &str, arena: &'t Arena) -> Result<&'t str, Failed> {
+    let texts: usize = parts.iter().map(|part| part.len()).sum();
+    let mut out = arena.text(texts + separator.len() * parts.len().saturating_sub(1))?;
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
-            out.push_str(separator);
+            out.push_str(separator)?;
         }
-        out.push_str(part);
-        if out.len() > MAX_BYTES {
-            return Err(Failed);
-        }
+        out.push_str(part)?;
     }
-    Ok(out.into_bump_str())
+    Ok(out.into_str())
 }
 
 /// One text after the other: `&`, and `+` on strings.
 ///
 /// # Errors
-/// When the result is too long.
-pub(in super::super) fn concatenate<'t>(left: &'t str, right: &'t str, arena: &'t Bump) -> Result<&'t str, Failed> {
+/// When the result does not fit.
+pub(in super::super) fn concatenate<'t>(left: &'t str, right: &'t str, arena: &'t Arena) -> Result<&'t str, Failed> {
     match (left, right) {
         (text, "") | ("", text) => Ok(text),
         _ => join(&[left, right], "", arena),
     }
 }
 
-fn collect(letters: impl Iterator<Item = char>, size: usize, arena: &Bump) -> Result<&str, Failed> {
-    let mut out = Text::with_capacity_in(size.min(MAX_BYTES), arena);
+fn collect(letters: impl Iterator<Item = char>, bytes: usize, arena: &Arena) -> Result<&str, Failed> {
+    let mut out = arena.text(bytes)?;
     for letter in letters {
-        if out.len() > MAX_BYTES {
-            return Err(Failed);
-        }
-        out.push(letter);
+        out.push_str(letter.encode_utf8(&mut [0; 4]))?;
     }
-    Ok(out.into_bump_str())
-}
-
-fn put<'t>(text: &str, arena: &'t Bump) -> Result<&'t mut str, Failed> {
-    if text.len() > MAX_BYTES { Err(Failed) } else { Ok(arena.alloc_str(text)) }
+    Ok(out.into_str())
 }
 
 #[cfg(test)]

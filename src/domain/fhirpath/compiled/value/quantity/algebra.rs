@@ -1,11 +1,10 @@
 //! Sums, products and quotients of quantities ("Math": addition, multiplication, division).
 
-use bumpalo::Bump;
-use bumpalo::collections::String as Text;
 use rust_decimal::Decimal as Short;
 
-use super::super::Failed;
+use super::super::{Failed, text};
 use super::{Calendar, Quantity, Unit, ucum};
+use crate::domain::fhirpath::compiled::arena::Arena;
 
 /// The longest code of a unit that is made.
 const MAX_CODE: usize = 256;
@@ -52,7 +51,7 @@ pub(in super::super) fn product<'t>(
     left: Quantity<'t>,
     right: Quantity<'t>,
     divide: bool,
-    arena: &'t Bump,
+    arena: &'t Arena,
 ) -> Result<Option<Quantity<'t>>, Failed> {
     let (value, other) = (left.value.short().ok_or(Failed)?, right.value.short().ok_or(Failed)?);
     let value = if divide { value.checked_div(other).map(|value| value.normalize()) } else { value.checked_mul(other) };
@@ -60,7 +59,7 @@ pub(in super::super) fn product<'t>(
     Ok(value.zip(unit).map(|(value, unit)| Quantity { value: value.into(), unit }))
 }
 
-fn compose<'t>(left: Unit<'t>, right: Unit<'t>, divide: bool, arena: &'t Bump) -> Option<Unit<'t>> {
+fn compose<'t>(left: Unit<'t>, right: Unit<'t>, divide: bool, arena: &'t Arena) -> Option<Unit<'t>> {
     if right.is_one() {
         return Some(left);
     }
@@ -76,17 +75,9 @@ fn compose<'t>(left: Unit<'t>, right: Unit<'t>, divide: bool, arena: &'t Bump) -
     if ucum::parse(left)?.offset != 0 || ucum::parse(right)?.offset != 0 || left.len() + right.len() > MAX_CODE {
         return None;
     }
-    let mut code = Text::with_capacity_in(left.len() + right.len() + 3, arena);
-    code.push_str(if left == "1" { "" } else { left });
-    code.push(if divide { '/' } else { '.' });
-    if right.contains(['.', '/']) {
-        code.push('(');
-        code.push_str(right);
-        code.push(')');
-    } else {
-        code.push_str(right);
-    }
-    let code = code.into_bump_str();
+    let (left, sign) = (if left == "1" { "" } else { left }, if divide { "/" } else { "." });
+    let (opening, closing) = if right.contains(['.', '/']) { ("(", ")") } else { ("", "") };
+    let code = text::join(&[left, sign, opening, right, closing], "", arena).ok()?;
     ucum::parse(code)?;
     Some(Unit::Ucum(code))
 }

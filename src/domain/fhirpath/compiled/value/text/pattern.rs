@@ -3,10 +3,10 @@
 //! A criterion's pattern is compiled with its program. As the specification asks: case-sensitive, `.` takes line breaks,
 //! Unicode, found anywhere in the text unless it is anchored. Look-around and back-references do not exist.
 
-use bumpalo::Bump;
 use regex::{Regex, RegexBuilder};
 
 use super::super::Failed;
+use crate::domain::fhirpath::compiled::arena::Arena;
 
 /// The longest pattern, in bytes.
 const MAX_PATTERN: usize = 16 * 1024;
@@ -59,28 +59,31 @@ impl Pattern {
     /// `replaceMatches`: `$1`, `$name` and `${name}` in the substitution are groups; empty matches stay.
     ///
     /// # Errors
-    /// When the result is too long.
+    /// When the result may not fit.
     pub(in super::super::super) fn replace<'t>(
         &self,
         text: &'t str,
         substitution: &str,
-        arena: &'t Bump,
+        arena: &'t Arena,
     ) -> Result<&'t str, Failed> {
         let mut out = String::new();
         let mut copied = 0;
+        // Each reference to a group gives a part of the match at the most.
+        let references = substitution.matches('$').count();
         for found in self.0.captures_iter(text) {
             let Some(whole) = found.get(0).filter(|whole| !whole.is_empty()) else { continue };
+            let added = (whole.start() - copied) + substitution.len() + references.saturating_mul(whole.len());
+            if out.len().saturating_add(added) > arena.left() {
+                return Err(arena.refuse());
+            }
             out.push_str(&text[copied..whole.start()]);
             found.expand(substitution, &mut out);
             copied = whole.end();
-            if out.len() > super::MAX_BYTES {
-                return Err(Failed);
-            }
         }
         if copied == 0 {
             return Ok(text);
         }
         out.push_str(&text[copied..]);
-        super::put(&out, arena).map(|text| &*text)
+        arena.put(&out).map(|text| &*text)
     }
 }

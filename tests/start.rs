@@ -1,0 +1,102 @@
+//! What starting costs with a thousand topics, and the first event of a type.
+//!
+//! What is measured is the thread's own time on a processor, and shown; what is asserted are ratios.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and what was measured is shown"
+)]
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fhir_fanout::config;
+use fhir_fanout::config::environment::Environment;
+use fhir_fanout::domain::fhirpath::FhirPath;
+use fhir_fanout::domain::limits::Limits;
+use fhir_fanout::domain::pipeline::Pipeline;
+use fhir_fanout::domain::plan::Plan;
+use fhir_fanout::domain::refusals::Refusals;
+use fhir_fanout::domain::source::SourceRecord;
+use fhir_fanout::domain::tally::Tally;
+
+const TOPICS: usize = 1_000;
+
+/// Topics whose triggers are for this resource type, each with a criterion of its own.
+fn topics(resource: &str) -> String {
+    let mut text = "fhirBaseUrl: http://aidbox-server/fhir\ningest: [{ kafkaTopic: changes, format: change }]\n\
+                    deadLetter: { kafkaTopic: dead-letters }\ntopics:\n"
+        .to_owned();
+    for number in 0..TOPICS {
+        let criterion = match number % 4 {
+            0 => format!("meta.tag.where(system = 'urn:t' and code = '{number}').exists()"),
+            1 => format!("id = 'r{number}' or meta.profile contains 'http://example.org/p{number}'"),
+            2 => format!("meta.lastUpdated > @2026-01-01T00:00:00Z and meta.security.exists(code = '{number}')"),
+            _ => format!("%previous.empty() and meta.versionId = '{number}' and language = 'de'"),
+        };
+        writeln!(text, "  - {{ url: 'http://example.org/t{number}', trigger: [{{ resource: {resource}, fhirPathCriteria: \"{criterion}\" }}] }}").unwrap();
+    }
+    text.push_str("destinations:\n");
+    for number in 0..TOPICS {
+        writeln!(text, "  - {{ id: d{number}, topic: 'http://example.org/t{number}', kafkaTopic: out }}").unwrap();
+    }
+    text
+}
+
+/// The time that this thread has had on a processor.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
+    let before = processor_time();
+    let result = run();
+    (result, processor_time() - before)
+}
+
+fn load(topics: &str) -> Plan {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("topics.yaml");
+    std::fs::write(&path, topics).unwrap();
+    let environment: Environment = [("FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS", "broker:9092")].into_iter().collect();
+    let loaded = config::load(None, &path, &environment, &Arc::new(FhirPath::new()));
+    loaded.topics.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)).plan
+}
+
+fn event(plan: &Plan, pipeline: &mut Pipeline, resource_type: &str) {
+    let value = format!(
+        r#"{{"interaction":"create","resource":{{"resourceType":"{resource_type}","id":"r1","meta":{{"tag":[{{"system":"urn:t","code":"4"}}]}}}}}}"#
+    );
+    let record = SourceRecord {
+        kafka_topic: "changes",
+        partition: 0,
+        offset: 0,
+        timestamp_ms: Some(0),
+        key: None,
+        value: Some(value.as_bytes()),
+        headers: Vec::new(),
+    };
+    let taken = &mut |_: fhir_fanout::domain::output::OutputRecord<'_>| Ok::<(), Infallible>(());
+    pipeline.process(&record, &Refusals::NONE, &mut Tally::new(plan), taken).unwrap();
+}
+
+#[test]
+fn measure() {
+    // The model and the engines are made once.
+    load(&topics("Patient"));
+    for resource in ["Observation", "Resource"] {
+        let text = topics(resource);
+        let (plan, loading) = timed(|| load(&text));
+        let plan = Arc::new(plan);
+        let limits = Limits { max_message_bytes: usize::MAX, by_kafka_topic: HashMap::new() };
+        let mut pipeline = Pipeline::new(Arc::clone(&plan), limits);
+        let ((), first) = timed(|| event(&plan, &mut pipeline, "Observation"));
+        let ((), second) = timed(|| event(&plan, &mut pipeline, "Observation"));
+        let ((), other) = timed(|| event(&plan, &mut pipeline, "Encounter"));
+        println!("{resource}: loading {loading:?}, first event {first:?}, second {second:?}, of another type {other:?}");
+    }
+}
