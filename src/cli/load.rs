@@ -8,7 +8,7 @@ use crate::config;
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::environment::Environment;
 use crate::config::settings::Settings;
-use crate::config::topics::{Engines, ForeignBootstrap};
+use crate::config::topics::{EngineChoices, ForeignBootstrap};
 use crate::domain::fhirpath::FhirPath;
 use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::ForeignServers;
@@ -24,8 +24,8 @@ pub struct Loaded {
     pub foreign: Vec<ForeignServers>,
     /// What may surprise.
     pub warnings: Diagnostics,
-    /// Which engine runs the criteria.
-    pub engines: Engines,
+    /// Which engine runs the criteria, for who asks.
+    pub engines: EngineChoices,
 }
 
 /// A configuration that cannot run.

@@ -11,7 +11,10 @@ use crate::config::topics::{Engines, GeneralCriterion};
 #[must_use]
 pub fn validate(files: &Files) -> Exit {
     let (diagnostics, engines, verdict, exit) = match load::load(files) {
-        Ok(loaded) => (loaded.warnings, loaded.engines, "valid", Exit::Success),
+        Ok(loaded) => {
+            let engines = loaded.engines.engines(&loaded.plan.fhirpath);
+            (loaded.warnings, engines, "valid", Exit::Success)
+        }
         Err(refused) => (refused.diagnostics, Engines::default(), "invalid", Exit::InvalidConfiguration),
     };
     let colour = output::colour(&std::io::stdout());

@@ -33,10 +33,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
-use super::document::{Cursor, Place, Sink, SourceFile, parse_yaml, substitute, unreadable};
+use super::document::{Cursor, Located, Place, Sink, SourceFile, parse_yaml, substitute, unreadable};
 use super::environment::Environment;
 use super::settings::Settings;
-use crate::domain::fhirpath::FhirPath;
+use crate::domain::event::FhirRelease;
+use crate::domain::fhirpath::{Criterion, FhirPath};
 use crate::domain::plan::Plan;
 
 /// What `topics.yaml` and its resources say.
@@ -46,11 +47,19 @@ pub struct LoadedTopics {
     pub plan: Plan,
     /// Destinations that name brokers of their own, to be compared by cluster id.
     pub foreign_bootstrap: Vec<ForeignBootstrap>,
-    /// Which engine runs the criteria.
-    pub engines: Engines,
+    /// Which engine runs the criteria, for those who ask.
+    pub engines: EngineChoices,
 }
 
-/// Which engine runs the criteria of the active topics, each text once for each resource type.
+/// Which engine runs the criteria of the active topics, each text once for each resource type. It is found out when
+/// somebody asks: criteria for resources of any type are compiled for all of them then.
+#[derive(Debug, Default)]
+pub struct EngineChoices {
+    release: FhirRelease,
+    criteria: Vec<(Located<String>, Criterion, String)>,
+}
+
+/// What [`EngineChoices`] are.
 #[derive(Debug, Clone, Default)]
 pub struct Engines {
     /// How many are compiled.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Engines, GeneralCriterion};
+use super::{EngineChoices, Engines, GeneralCriterion};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::document::{Located, Place, Sink};
 use crate::domain::event::{FhirRelease, Interaction};
@@ -19,11 +19,11 @@ pub(super) struct Criteria<'a> {
     compiled: HashMap<(String, String, Vec<Interaction>), Vec<CriterionProblem>>,
     criteria: HashMap<String, Criterion>,
     /// Those that run, in the order of their first use.
-    used: Vec<String>,
-    /// The release of events that name none.
-    release: FhirRelease,
-    engines: Engines,
-    /// Those whose engine is known, by text and resource type.
+    used: Vec<Criterion>,
+    /// The positions of those that run, by text.
+    positions: HashMap<String, CriterionIndex>,
+    choices: EngineChoices,
+    /// Those that are among the choices, by text and resource type.
     asked: HashSet<(String, String)>,
 }
 
@@ -35,8 +35,8 @@ impl<'a> Criteria<'a> {
             compiled: HashMap::new(),
             criteria: HashMap::new(),
             used: Vec::new(),
-            release,
-            engines: Engines::default(),
+            positions: HashMap::new(),
+            choices: EngineChoices { release, criteria: Vec::new() },
             asked: HashSet::new(),
         }
     }
@@ -62,45 +62,66 @@ impl<'a> Criteria<'a> {
         }
     }
 
-    /// Finds out which engine runs a criterion that was checked, and warns where a defect of the general one could bite.
+    /// Takes up a criterion that was checked for who asks which engine runs it, and warns where a defect of the general
+    /// one could bite. Only then it is compiled here: each type's first event compiles what it needs.
     pub(super) fn choose_engine(&mut self, given: &Located<String>, resource_type: &str) {
         let text = given.value.trim();
         let Some(criterion) = self.criteria.get(text) else { return };
         if !self.asked.insert((text.to_owned(), resource_type.to_owned())) {
             return;
         }
-        match self.fhirpath.not_compiled(criterion, self.release, resource_type) {
-            None => self.engines.compiled += 1,
-            Some(NotCompiled { span, reason, resource_types, defects }) => {
-                let place = span.filter(|_| given.shown == given.value).map(|span| part(given, &span));
-                let place = place.unwrap_or_else(|| given.place.clone());
-                let reason = match resource_types {
-                    Some((refused, of)) if refused < of => format!("for {refused} of {of} resource types: {reason}"),
-                    _ => reason.to_owned(),
-                };
-                self.engines.general.push(GeneralCriterion { place, reason });
-                for defect in &defects {
-                    self.sink.push(placed(given, defect));
-                }
+        if criterion.has_defects()
+            && let Some(refused) = self.fhirpath.not_compiled(criterion, self.choices.release, resource_type)
+        {
+            for defect in &refused.defects {
+                self.sink.push(placed(given, defect));
             }
         }
+        self.choices.criteria.push((given.clone(), criterion.clone(), resource_type.to_owned()));
     }
 
-    /// The position of a criterion that was checked, and that an active topic uses.
+    /// The position of a criterion that was checked, and that an active topic uses. One that cannot run has any.
     pub(super) fn index(&mut self, given: &Located<String>) -> CriterionIndex {
         let text = given.value.trim();
-        let found = self.used.iter().position(|used| used == text);
-        CriterionIndex(found.unwrap_or_else(|| {
-            self.used.push(text.to_owned());
-            self.used.len() - 1
-        }))
+        if let Some(known) = self.positions.get(text) {
+            return *known;
+        }
+        let index = CriterionIndex(self.used.len());
+        self.positions.insert(text.to_owned(), index);
+        self.used.extend(self.criteria.get(text).cloned());
+        index
     }
 
     /// The criteria in the order of their positions, and which engine runs them; `None` where one of them cannot run.
-    pub(super) fn into_used(mut self) -> Option<(Vec<Criterion>, Engines)> {
-        let used = std::mem::take(&mut self.used);
-        let criteria: Option<Vec<Criterion>> = used.iter().map(|text| self.criteria.remove(text)).collect();
-        Some((criteria?, self.engines))
+    pub(super) fn into_used(self) -> Option<(Vec<Criterion>, EngineChoices)> {
+        (self.used.len() == self.positions.len()).then_some((self.used, self.choices))
+    }
+}
+
+impl EngineChoices {
+    /// Finds out which engine runs the criteria.
+    #[must_use]
+    pub fn engines(&self, fhirpath: &FhirPath) -> Engines {
+        let mut engines = Engines::default();
+        for (given, criterion, resource_type) in &self.criteria {
+            match fhirpath.not_compiled(criterion, self.release, resource_type) {
+                None => engines.compiled += 1,
+                Some(refused) => engines.general.push(GeneralCriterion::of(given, refused)),
+            }
+        }
+        engines
+    }
+}
+
+impl GeneralCriterion {
+    fn of(given: &Located<String>, NotCompiled { span, reason, resource_types, .. }: NotCompiled) -> Self {
+        let place = span.filter(|_| given.shown == given.value).map(|span| part(given, &span));
+        let place = place.unwrap_or_else(|| given.place.clone());
+        let reason = match resource_types {
+            Some((refused, of)) if refused < of => format!("for {refused} of {of} resource types: {reason}"),
+            _ => reason.to_owned(),
+        };
+        Self { place, reason }
     }
 }
 

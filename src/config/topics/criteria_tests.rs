@@ -3,6 +3,7 @@
 
 use super::tests::Sample;
 use crate::config::diagnostic::Diagnostics;
+use crate::domain::fhirpath::FhirPath;
 
 /// The problems of a trigger with this criterion.
 fn problems_of(trigger: &str, criterion: &str) -> Diagnostics {
@@ -211,7 +212,7 @@ fn engines(triggers: &[(&str, &str)]) -> (usize, Vec<String>, Vec<String>) {
         .collect();
     let sample = Sample::minimal_but("[{ resource: Patient }]", &format!("[{}]", triggers.join(",\n      ")));
     let (loaded, problems) = sample.load();
-    let engines = loaded.unwrap_or_else(|| panic!("{problems:?}")).engines;
+    let engines = loaded.unwrap_or_else(|| panic!("{problems:?}")).engines.engines(&FhirPath::new());
     let place = |place: String| place.split_once("topics.yaml:").map(|(_, at)| at.to_owned()).unwrap_or_default();
     let general = engines.general.iter().map(|one| format!("{} {}", place(one.place.short()), one.reason)).collect();
     (engines.compiled, general, problems.into_iter().map(|problem| problem.message).collect())
@@ -255,7 +256,7 @@ fn the_engine_of_a_criterion_with_a_variable_is_told_without_its_place() {
         "{ resource: Patient, fhirPathCriteria: \"name.exists(family = '${SECRET}') and descendants().exists()\" }",
     );
     let (loaded, problems) = sample.load();
-    let engines = loaded.unwrap_or_else(|| panic!("{problems:?}")).engines;
+    let engines = loaded.unwrap_or_else(|| panic!("{problems:?}")).engines.engines(&FhirPath::new());
     assert_eq!((engines.compiled, engines.general.len()), (0, 1));
     assert!(engines.general[0].place.short().ends_with("topics.yaml:9:54"), "{}", engines.general[0].place.short());
 }

@@ -75,6 +75,7 @@ pub struct Criterion(Arc<Compiled>);
 struct Compiled {
     text: String,
     normalized: Normalized,
+    tree: ExpressionNode,
     findings: Findings,
     /// By release and [`States`]: compiled at the first use, `None` where the engine refuses.
     plans: [[OnceLock<Option<Arc<CompiledPlan>>>; States::COUNT]; model::RELEASES.len()],
@@ -178,7 +179,8 @@ impl FhirPath {
             return (None, problems);
         }
         let plans = Default::default();
-        (Some(Criterion(Arc::new(Compiled { text: text.to_owned(), normalized, findings, plans }))), problems)
+        let text = text.to_owned();
+        (Some(Criterion(Arc::new(Compiled { text, normalized, tree, findings, plans }))), problems)
     }
 
     /// Prepares an event for its criteria.
@@ -333,6 +335,12 @@ impl Criterion {
     #[must_use]
     pub fn reads_previous(&self) -> bool {
         self.0.findings.reads_previous
+    }
+
+    /// Whether a known defect of the general engine could bite, if that runs it.
+    #[must_use]
+    pub fn has_defects(&self) -> bool {
+        !self.0.findings.defects.is_empty()
     }
 
     /// Whether it reads the resource at all (focus, %context, %resource, %current or %previous).

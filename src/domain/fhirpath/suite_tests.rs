@@ -165,7 +165,7 @@ impl Checked {
             Some(problem) => Err(problem.message),
             None => {
                 let text = expression.to_owned();
-                Ok(Self { compiled: Compiled { text, normalized, findings, plans: Default::default() } })
+                Ok(Self { compiled: Compiled { text, normalized, tree, findings, plans: Default::default() } })
             }
         }
     }

@@ -19,7 +19,7 @@ use super::sieve::{Finds, Sieve};
 use super::symbols::Symbols;
 use super::tree::{Tree, TreeBuffer, Unread};
 use crate::domain::event::{FhirRelease, Interaction};
-use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath, Subject, parse};
+use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath, Subject};
 use crate::domain::json;
 
 /// Criteria as events of one resource type in one release ask for them.
@@ -99,13 +99,18 @@ impl FhirPath {
             sieves: [Sieve::default(), Sieve::default(), Sieve::default()],
             sifted_with_previous: Vec::new(),
         };
-        let mut positions: Vec<_> = asked.iter().flat_map(|positions| positions.iter().copied()).collect();
-        positions.sort_unstable();
-        positions.dedup();
-        for position in positions {
-            let Some(criterion) = criteria.get(position) else { continue };
-            let by = Interaction::ALL.map(|interaction| asked[interaction.index()].contains(&position));
-            prepared.add(position, criterion, release, resource_type, by);
+        let mut asked_by = vec![[false; 3]; criteria.len()];
+        for (interaction, positions) in asked.iter().enumerate() {
+            for position in *positions {
+                if let Some(by) = asked_by.get_mut(*position) {
+                    by[interaction] = true;
+                }
+            }
+        }
+        for (position, (criterion, by)) in criteria.iter().zip(asked_by).enumerate() {
+            if by.contains(&true) {
+                prepared.add(position, criterion, release, resource_type, by);
+            }
         }
         prepared.sieves = asked.map(|positions| {
             let numbered = positions
@@ -133,9 +138,8 @@ impl Prepared {
         by: [bool; 3],
     ) {
         let mut reads = Reads::new();
-        let program = parse(&criterion.0.normalized).and_then(|tree| {
-            compile(&criterion.0.normalized, &tree, release, resource_type, &mut self.names, &mut reads).ok()
-        });
+        let (normalized, tree) = (&criterion.0.normalized, &criterion.0.tree);
+        let program = compile(normalized, tree, release, resource_type, &mut self.names, &mut reads).ok();
         let interactions = Interaction::ALL.into_iter().filter(|interaction| by[interaction.index()]);
         let Some(program) = program else {
             for interaction in interactions {

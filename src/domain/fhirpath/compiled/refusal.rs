@@ -6,7 +6,7 @@ use super::compile::{Reads, Unsupported, compile};
 use super::symbols::Symbols;
 use crate::domain::event::FhirRelease;
 use crate::domain::fhirpath::model::{self, Kind};
-use crate::domain::fhirpath::{Criterion, CriterionProblem, FhirPath, parse};
+use crate::domain::fhirpath::{Criterion, CriterionProblem, FhirPath};
 
 /// Why a criterion is not compiled, so that the general engine runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +35,10 @@ impl FhirPath {
             let defects = criterion.0.findings.defects.clone();
             Some(NotCompiled { span, reason, resource_types, defects })
         };
-        let Some(tree) = parse(&criterion.0.normalized) else {
-            return not_compiled(Unsupported { span: None, reason: "it does not parse" }, None);
-        };
+        let (normalized, tree) = (&criterion.0.normalized, &criterion.0.tree);
         let refusal = |resource_type: &str| {
             let (mut names, mut reads) = (Symbols::new(), Reads::new());
-            compile(&criterion.0.normalized, &tree, release, resource_type, &mut names, &mut reads).err()
+            compile(normalized, tree, release, resource_type, &mut names, &mut reads).err()
         };
         if resource_type != "Resource" {
             return not_compiled(refusal(resource_type)?, None);
