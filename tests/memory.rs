@@ -103,7 +103,8 @@ fn evaluate(
 fn patient() -> String {
     let names: Vec<String> = (0..500).map(|number| format!("name {number}")).collect();
     let text = "Grüße ".repeat(4_000);
-    json!({"resourceType": "Patient", "id": "p", "gender": "other", "name": [{"text": text, "given": names}]}).to_string()
+    json!({"resourceType": "Patient", "id": "p", "gender": "other", "name": [{"text": text, "given": names}]})
+        .to_string()
 }
 
 /// Each step of `doubling` makes a text twice as long.

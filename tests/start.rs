@@ -98,7 +98,9 @@ fn a_thousand_topics_for_any_type_load_as_fast_as_for_one() {
         let ((), first) = timed(|| event(&plan, &mut pipeline, "Observation"));
         let ((), second) = timed(|| event(&plan, &mut pipeline, "Observation"));
         let ((), other) = timed(|| event(&plan, &mut pipeline, "Encounter"));
-        println!("{resource}: loading {loading:?}, first event {first:?}, second {second:?}, of another type {other:?}");
+        println!(
+            "{resource}: loading {loading:?}, first event {first:?}, second {second:?}, of another type {other:?}"
+        );
         loading
     });
     assert!(any <= 3 * one, "{any:?} for any type, {one:?} for one");

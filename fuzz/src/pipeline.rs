@@ -67,7 +67,7 @@ fn process(record: &SourceRecord<'_>) -> (Vec<String>, Tally) {
 }
 
 fn check(output: &OutputRecord<'_>, record: &SourceRecord<'_>, limits: &Limits) {
-    let value = output.value.as_ref().map(|value| value.as_bytes());
+    let value = output.value;
     let header = |name: &str| {
         let found = output.headers.iter().find(|header| header.name == name)?;
         std::str::from_utf8(found.value.as_deref()?).ok()

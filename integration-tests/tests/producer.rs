@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use fhir_fanout::config::settings::Settings;
-use fhir_fanout::domain::output::{OutputKind, OutputRecord, OutputValue};
+use fhir_fanout::domain::output::{OutputKind, OutputRecord};
 use fhir_fanout::domain::plan::DestinationIndex;
 use fhir_fanout::kafka::client_options::{self, ClientIdentity};
 use fhir_fanout::kafka::producer::{IdleProducer, NewProducer};
@@ -71,7 +71,7 @@ fn output(kafka_topic: &str, number: usize) -> OutputRecord<'_> {
         event_index: 0,
         kafka_topic,
         key: Some(Cow::Owned(number.to_string().into_bytes())),
-        value: Some(OutputValue::Borrowed(b"{}")),
+        value: Some(b"{}"),
         headers: Vec::new(),
         timestamp_ms: None,
     }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::limits::record_size;
-use super::output::{DeadLetterClass, OutputHeader, OutputKind, OutputRecord, OutputValue};
+use super::output::{DeadLetterClass, OutputHeader, OutputKind, OutputRecord};
 use super::plan::Plan;
 use super::source::SourceRecord;
 
@@ -58,7 +58,7 @@ impl<'p> DeadLetter<'p> {
             event_index: self.event_index,
             kafka_topic: &plan.dead_letter_kafka_topic,
             key: key.map(Cow::Borrowed),
-            value: value.map(OutputValue::Borrowed),
+            value,
             headers,
             timestamp_ms: record.timestamp_ms,
         }

@@ -1,7 +1,6 @@
 //! What the pipeline hands to the transaction: records for destinations and dead letters.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::plan::DestinationIndex;
 
@@ -73,33 +72,11 @@ pub struct OutputRecord<'a> {
     pub kafka_topic: &'a str,
     /// The record key; `None` is Kafka's null.
     pub key: Option<Cow<'a, [u8]>>,
-    /// The value; `None` is Kafka's null. Shared, since several destinations may get the same bytes.
-    pub value: Option<OutputValue<'a>>,
+    /// The value; `None` is Kafka's null. It stands in a buffer that is used again for the next output, or, of a dead
+    /// letter, in the source record.
+    pub value: Option<&'a [u8]>,
     /// The headers in their order.
     pub headers: Vec<OutputHeader<'a>>,
     /// The record's time in milliseconds since 1970-01-01 UTC: the source record's.
     pub timestamp_ms: Option<i64>,
-}
-
-/// The bytes of an output's value.
-#[derive(Debug, Clone)]
-pub enum OutputValue<'a> {
-    /// The source record's own bytes (dead letters).
-    Borrowed(&'a [u8]),
-    /// Bytes made for this output.
-    Owned(Vec<u8>),
-    /// Bytes made once for several outputs.
-    Shared(Arc<[u8]>),
-}
-
-impl OutputValue<'_> {
-    /// The bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-        }
-    }
 }

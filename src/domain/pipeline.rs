@@ -21,7 +21,7 @@ use super::event::{Interaction, ResourceEvent};
 use super::limits::{Limits, record_size};
 use super::notification::{BaseUrl, DestinationParts, EventParts, bundle_id, write_bundle};
 use super::organization::OrganizationNode;
-use super::output::{DeadLetterClass, OutputHeader, OutputKind, OutputRecord, OutputValue};
+use super::output::{DeadLetterClass, OutputHeader, OutputKind, OutputRecord};
 use super::plan::{Content, Destination, DestinationIndex, KeySource, Plan, TopicIndex};
 use super::refusals::Refusals;
 use super::source::SourceRecord;
@@ -266,7 +266,7 @@ impl<E> Transit<'_, '_, '_, E> {
             event_index: current.index,
             kafka_topic: &destination.kafka_topic,
             key,
-            value: Some(OutputValue::Borrowed(bundle)),
+            value: Some(bundle),
             headers,
             timestamp_ms: self.record.timestamp_ms,
         };
@@ -288,7 +288,7 @@ impl<E> Transit<'_, '_, '_, E> {
             without_value: self.refusals.strips_dead_letter(event_index, class) || self.copied_enough(),
         };
         let output = letter.to_output(self.plan, self.record, self.dead_letter_limit);
-        self.copied += output.value.as_ref().map_or(0, |value| value.as_bytes().len());
+        self.copied += output.value.map_or(0, <[u8]>::len);
         (self.outputs)(output).map_err(ProcessError::Output)
     }
 }

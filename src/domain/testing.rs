@@ -200,7 +200,7 @@ impl Run {
                 event_index: output.event_index,
                 kafka_topic: output.kafka_topic.to_owned(),
                 key: bytes(&output.key),
-                value: output.value.as_ref().map(|value| value.as_bytes().to_vec()),
+                value: output.value.map(<[u8]>::to_vec),
                 headers: output.headers.iter().map(|header| (header.name.to_string(), bytes(&header.value))).collect(),
                 timestamp_ms: output.timestamp_ms,
             });

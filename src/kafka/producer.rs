@@ -32,7 +32,7 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::errors::{Cause, Consequence};
-use crate::domain::output::{OutputRecord, OutputValue};
+use crate::domain::output::OutputRecord;
 
 /// How long one call into the client may block; the time between two looks at the deadline.
 const SLICE: Duration = Duration::from_millis(100);
@@ -268,7 +268,7 @@ impl OpenTransaction {
         loop {
             let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(output.kafka_topic, number);
             record.key = output.key.as_deref();
-            record.payload = output.value.as_ref().map(OutputValue::as_bytes);
+            record.payload = output.value;
             record.timestamp = output.timestamp_ms;
             record.headers = Some(headers_of(output));
             let Err((error, _)) = self.client.send(record) else { return Ok(()) };

@@ -128,7 +128,9 @@ pub(super) static SETTINGS: &[Setting] = &[
         unit: "bytes",
         meaning: "the most memory that a criterion may take on one event, with what is read of the event for it (per task). \
                   More is an evaluation error",
-        set: |settings, given| number(given, 65_536..=1_099_511_627_776).map(|value| settings.evaluation_memory = value),
+        set: |settings, given| {
+            number(given, 65_536..=1_099_511_627_776).map(|value| settings.evaluation_memory = value)
+        },
     },
     Setting {
         name: "transactionTimeoutMs",

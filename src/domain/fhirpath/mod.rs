@@ -24,8 +24,8 @@ use octofhir_fhirpath::{
 };
 use serde_json::Value;
 
-use self::budget::{Shape, Terms};
 pub use self::budget::{Budget, EVALUATION_MEMORY, EVALUATION_STEPS};
+use self::budget::{Shape, Terms};
 use self::check::{Findings, Slot};
 pub use self::compiled::{EventSubject, EventText, NotCompiled, Prepared, Workspace};
 use self::lexical::Normalized;

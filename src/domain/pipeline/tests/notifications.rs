@@ -303,7 +303,7 @@ fn a_pipeline_that_has_seen_other_records_gives_the_same_bytes() {
         let mut values = Vec::new();
         let processed: Result<(), crate::domain::pipeline::ProcessError<()>> =
             pipeline.process(&record("changes", value), &Refusals::NONE, &mut tally, &mut |output| {
-                values.push(output.value.map(|value| value.as_bytes().to_vec()));
+                values.push(output.value.map(<[u8]>::to_vec));
                 Ok(())
             });
         assert!(processed.is_ok());

@@ -52,7 +52,7 @@ impl Sent {
             offset,
             kafka_topic: output.kafka_topic.to_owned(),
             key: output.key.clone().map(Into::into),
-            value: output.value.as_ref().map(|value| value.as_bytes().to_vec()),
+            value: output.value.map(<[u8]>::to_vec),
             headers,
         }
     }
