@@ -17,6 +17,9 @@ use super::trigger::{Answers, Judgement, Questioner, Verdict, judge};
 /// fixed time keeps the outcome the same at every replay.
 const NO_TIME: &str = "1970-01-01T00:00:00.000Z";
 
+/// The room for decisions that is kept for the next record.
+const KEPT_DECISIONS: usize = 1 << 14;
+
 /// Decides about events; keeps its buffers.
 #[derive(Debug)]
 pub(crate) struct Decider {
@@ -84,6 +87,14 @@ impl Decider {
         let mut budget = budget.with_memory(plan.evaluation_memory);
         let mut decide = |(index, event)| self.decide_event(plan, record, index, event, &mut budget);
         (0..).zip(events).try_for_each(&mut decide)
+    }
+
+    /// Forgets the record, and gives back memory that one in many needs.
+    pub(crate) fn trim(&mut self) {
+        self.decisions.clear();
+        self.decisions.shrink_to(KEPT_DECISIONS);
+        self.sifted.clear();
+        self.sifted.shrink_to(KEPT_DECISIONS);
     }
 
     /// The decisions about one event of the record, in the order of the topics.

@@ -40,6 +40,9 @@ pub struct Pipeline {
     bundle: Vec<u8>,
 }
 
+/// The room for a notification that is kept for the next record, in bytes.
+const KEPT_BUNDLE: usize = 1024 * 1024;
+
 /// Why a record could not be carried through.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProcessError<E> {
@@ -147,6 +150,21 @@ impl Pipeline {
     /// # Errors
     /// See [`ProcessError`]. After an error the batch is to be aborted, and its tally dropped.
     pub fn process<E>(
+        &mut self,
+        record: &SourceRecord<'_>,
+        refusals: &Refusals,
+        tally: &mut Tally,
+        outputs: &mut Outputs<'_, E>,
+    ) -> Result<(), ProcessError<E>> {
+        let outcome = self.carry_through(record, refusals, tally, outputs);
+        if self.bundle.capacity() > KEPT_BUNDLE {
+            self.bundle = Vec::new();
+        }
+        self.decider.trim();
+        outcome
+    }
+
+    fn carry_through<E>(
         &mut self,
         record: &SourceRecord<'_>,
         refusals: &Refusals,

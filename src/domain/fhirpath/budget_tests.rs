@@ -117,3 +117,9 @@ fn ordinary_criteria_cost_little() {
         assert!(ends(text, &focus).is_ok(), "{text}");
     }
 }
+
+#[test]
+fn the_errors_of_the_bounds_name_their_settings() {
+    assert!(EvaluationError::TooCostly.to_string().contains("evaluationSteps"));
+    assert!(EvaluationError::TooLarge.to_string().contains("evaluationMemoryBytes"));
+}

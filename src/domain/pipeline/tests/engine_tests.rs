@@ -232,3 +232,21 @@ fn a_criterion_over_the_limit_of_steps_is_an_evaluation_error() {
         assert_eq!(letters, if is_error { vec!["evaluation-error"] } else { vec![] }, "{steps} steps");
     }
 }
+
+#[test]
+fn a_criterion_over_the_limit_of_memory_is_an_evaluation_error() {
+    let doubles = format!("'0123456789'{}.length() > 0", ".select($this & $this)".repeat(14));
+    let by_general = format!("descendants().exists() and {doubles}");
+    for criterion in [doubles.as_str(), &by_general] {
+        for (memory, is_error) in [(100_000, true), (10_000_000, false)] {
+            let run = run(criteria(&[criterion]).with(|plan| plan.evaluation_memory = memory), &update(true, None));
+            assert_eq!(run.notified().is_empty(), is_error, "{memory} bytes: {criterion}");
+            let letters: Vec<_> = run.dead_letters().into_iter().map(|(class, ..)| class).collect();
+            assert_eq!(
+                letters,
+                if is_error { vec!["evaluation-error"] } else { vec![] },
+                "{memory} bytes: {criterion}"
+            );
+        }
+    }
+}
