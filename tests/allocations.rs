@@ -152,6 +152,23 @@ fn path_and_comparison_criteria_allocate_nothing() {
 }
 
 #[test]
+fn looking_up_limits_allocates_nothing() {
+    let limit = |number: i32| [format!("value >= {number} '%'"), format!("component.exists(value > {number})")];
+    let texts: Vec<String> = (0..20).flat_map(limit).collect();
+    let (criteria, prepared) = prepared(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(prepared.sifted(Interaction::Update).len(), 40);
+    let count = allocations(&prepared, 0, 100, |subject| {
+        let mut budget = Budget::of_evaluation();
+        // 0 to 6 of the one, 0 and 1 of the other.
+        assert_eq!(subject.sift(&mut budget).map(<[u32]>::len), Some(9));
+        for (position, criterion) in criteria.iter().enumerate() {
+            black_box(subject.evaluate(position, criterion, &mut budget)).unwrap();
+        }
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
 fn the_count_counts() {
     let before = ALLOCATIONS.get();
     drop(black_box(String::from("x").repeat(100)));

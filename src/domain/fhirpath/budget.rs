@@ -104,6 +104,11 @@ impl Budget {
         Some(self.left.min(self.of_evaluation)).filter(|granted| *granted > 0)
     }
 
+    /// How much more than this grant one evaluation might spend, if the record had as much.
+    pub(super) fn beyond(&self, granted: u64) -> u64 {
+        self.of_evaluation.saturating_sub(granted)
+    }
+
     /// Takes what was spent of [`Budget::grant`].
     pub(super) fn take(&mut self, spent: u64) {
         self.left = self.left.saturating_sub(spent);

@@ -88,7 +88,11 @@ impl Arena {
         Failed
     }
 
-    fn take(&self, bytes: usize) -> Result<(), Failed> {
+    /// Counts bytes as taken.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub(super) fn take(&self, bytes: usize) -> Result<(), Failed> {
         let left = self.left.get().checked_sub(bytes).ok_or_else(|| self.refuse())?;
         self.left.set(left);
         Ok(())

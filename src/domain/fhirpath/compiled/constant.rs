@@ -5,7 +5,7 @@ use rust_decimal::Decimal as Short;
 use super::value::{self, Quantity, Unit, Value};
 
 /// A constant of a program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Constant {
     /// A value that borrows nothing.
     Plain(Value<'static>),

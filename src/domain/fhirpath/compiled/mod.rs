@@ -30,12 +30,17 @@ mod arena_tests;
 mod compile;
 mod constant;
 mod evaluate;
+#[cfg(test)]
+mod limits_tests;
 mod prepared;
 #[cfg(test)]
 mod prepared_tests;
 mod program;
 mod projection;
 mod refusal;
+mod share;
+#[cfg(test)]
+mod share_tests;
 mod sieve;
 #[cfg(test)]
 mod sieve_tests;

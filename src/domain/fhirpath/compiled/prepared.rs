@@ -15,6 +15,7 @@ use super::compile::{Reads, compile};
 use super::evaluate::{Scratch, View};
 use super::program::Program;
 use super::projection::Projection;
+use super::share::share;
 use super::sieve::{Finds, Sieve};
 use super::symbols::Symbols;
 use super::tree::{Tree, TreeBuffer, Unread};
@@ -35,6 +36,8 @@ pub struct Prepared {
     sieves: [Sieve; 3],
     /// Those of an update's sieve that read %previous.
     sifted_with_previous: Vec<u32>,
+    /// How many tests the programs share.
+    slots: usize,
 }
 
 /// What evaluations need for themselves; keeps its memory from event to event, as far as most events need it.
@@ -98,6 +101,7 @@ impl FhirPath {
             converts_previous: [false; 3],
             sieves: [Sieve::default(), Sieve::default(), Sieve::default()],
             sifted_with_previous: Vec::new(),
+            slots: 0,
         };
         let mut asked_by = vec![[false; 3]; criteria.len()];
         for (interaction, positions) in asked.iter().enumerate() {
@@ -124,6 +128,7 @@ impl FhirPath {
         let sifted = prepared.sifted(Interaction::Update).iter().copied();
         let reads_previous = |position: &u32| criteria.get(*position as usize).is_some_and(Criterion::reads_previous);
         prepared.sifted_with_previous = sifted.filter(reads_previous).collect();
+        prepared.slots = share(&mut prepared.programs);
         prepared
     }
 }
@@ -172,6 +177,12 @@ impl Prepared {
         self.sieves[interaction.index()].members()
     }
 
+    /// How many tests the programs share.
+    #[cfg(test)]
+    pub(super) fn shared_tests(&self) -> usize {
+        self.slots
+    }
+
     fn program(&self, position: usize) -> Option<&Program> {
         self.programs.get(position)?.as_ref()
     }
@@ -213,6 +224,7 @@ impl<'e> EventSubject<'e> {
     #[must_use]
     pub fn new(event: EventText<'e>, prepared: Option<&'e Prepared>, workspace: &'e mut Workspace) -> Self {
         let (focus, previous) = (Reading::NotYet, Reading::NotYet);
+        workspace.scratch.begin(prepared.map_or(0, |prepared| prepared.slots));
         Self { event, prepared, workspace, focus, previous, converted: None }
     }
 
@@ -240,15 +252,18 @@ impl<'e> EventSubject<'e> {
         let prepared = self.prepared?;
         let index = self.event.interaction.index();
         let (sieve, reads) = (&prepared.sieves[index], &prepared.reads[index].focus);
-        let Workspace { focus, finds, .. } = &mut *self.workspace;
+        let EventText { interaction, time, .. } = self.event;
+        let Workspace { focus, finds, scratch, .. } = &mut *self.workspace;
         let text = self.event.focus().filter(|_| !sieve.members().is_empty());
-        let tree = tree(&mut self.focus, focus, text, reads, &prepared.names, budget.memory()).ok()??;
+        let limit = budget.memory();
+        let focus = Some(tree(&mut self.focus, focus, text, reads, &prepared.names, limit).ok()??);
         let granted = budget.grant()?;
         let mut left = granted;
-        let sifted = sieve.sift(tree, finds, &mut left);
+        let view = View { focus, has_current: interaction != Interaction::Delete, previous: None, time };
+        let sifted = sieve.sift(&view, limit, scratch, finds, &mut left);
         budget.take(granted - left);
         sifted.ok()?;
-        if self.event.interaction == Interaction::Update && self.event.previous.is_none() {
+        if interaction == Interaction::Update && self.event.previous.is_none() {
             finds.positions.extend_from_slice(&prepared.sifted_with_previous);
             finds.sort();
         }

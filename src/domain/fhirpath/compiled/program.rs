@@ -8,6 +8,8 @@
 //! or of one for each type of a choice. Nodes and values carry their [`TypeId`], by which later steps and type tests
 //! tell them apart.
 
+use std::cmp::Ordering;
+
 use super::constant::Constant;
 use super::symbols::Symbol;
 use super::value::Primitive;
@@ -82,7 +84,7 @@ pub(super) enum State {
 }
 
 /// Anything that gives a collection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Expr {
     /// `{}`.
     Nothing,
@@ -149,7 +151,7 @@ pub(super) enum Expr {
 }
 
 /// `iif()`: on at most one item, which is `$this` in all of its arguments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct If {
     /// `None`: what `$this` is already.
     pub(super) input: Option<Expr>,
@@ -159,20 +161,20 @@ pub(super) struct If {
 }
 
 /// Steps into the tree.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Path {
     pub(super) from: Expr,
     pub(super) steps: Vec<Step>,
 }
 
 /// One step: what it leads to for each type of node that it may start from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) arms: Vec<Arm>,
 }
 
 /// A step from nodes of one type.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Arm {
     pub(super) from: TypeId,
     /// Whether it starts from a primitive, whose members stand in its companion `_name`.
@@ -181,7 +183,7 @@ pub(super) struct Arm {
 }
 
 /// A JSON member that a step reads; an element with a choice of types has several.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) member: Symbol,
     /// `_name`, of a primitive.
@@ -190,7 +192,7 @@ pub(super) struct Target {
 }
 
 /// Which types `is`, `as` and `ofType` accept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TypeTest {
     pub(super) accepts: Vec<TypeId>,
     /// For resources whose type only the data tells: the name of the accepted type.
@@ -204,7 +206,7 @@ pub(super) enum TypePart {
 }
 
 /// Anything that gives true, false or nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Test {
     Constant(Option<bool>),
     /// A collection of at most one item, by the rule of singleton evaluation.
@@ -274,6 +276,16 @@ pub(super) enum Test {
         input: Expr,
         to: Conversion,
     },
+    /// One that other criteria, or other items, ask for as well.
+    Shared(Box<Shared>),
+}
+
+/// A part that is evaluated once per event: it says the same wherever it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    /// Where its answer is kept; equal parts have the same.
+    pub(super) slot: u32,
+    pub(super) test: Test,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,6 +302,28 @@ pub(super) enum Comparison {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+impl Comparison {
+    /// Whether it is true of two values in this order.
+    pub(super) fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+        }
+    }
+
+    /// With the sides changed.
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -313,7 +347,7 @@ pub(super) enum Conversion {
 }
 
 /// Anything that gives at most one value of FHIRPath's own types.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Scalar {
     Count(Expr),
     Now,
@@ -385,7 +419,7 @@ pub(super) enum MathFunction {
 }
 
 /// A compiled criterion, for resources of one type in one release.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Program {
     pub(super) root: Root,
     pub(super) focus: TypeId,
@@ -394,7 +428,7 @@ pub(super) struct Program {
 }
 
 /// What a program gives.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Root {
     /// True, false or nothing.
     Test(Test),
@@ -403,7 +437,7 @@ pub(super) enum Root {
 }
 
 /// A regular expression and the size of its automaton in bytes, which its searches are paid by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Regex {
     pub(super) pattern: Pattern,
     pub(super) size: u64,

@@ -6,27 +6,27 @@ use super::prepared::{EventSubject, EventText, Prepared, Workspace};
 use crate::domain::event::{FhirRelease, Interaction};
 use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath};
 
-fn criteria(texts: &[String]) -> Vec<Criterion> {
+pub(super) fn criteria(texts: &[String]) -> Vec<Criterion> {
     texts.iter().map(|text| FhirPath::new().compile(text).0.unwrap_or_else(|| panic!("{text}"))).collect()
 }
 
-fn prepared(criteria: &[Criterion]) -> Prepared {
+pub(super) fn prepared(criteria: &[Criterion]) -> Prepared {
     let all: Vec<_> = (0..criteria.len()).collect();
     FhirPath::new().prepare(FhirRelease::R4, "Observation", criteria, [&all; 3])
 }
 
-fn event(focus: &str) -> EventText<'_> {
+pub(super) fn event(focus: &str) -> EventText<'_> {
     let time = "2026-01-01T00:00:00Z";
     EventText { release: FhirRelease::R4, interaction: Interaction::Update, focus: Some(focus), previous: None, time }
 }
 
-fn sift(prepared: &Prepared, focus: &str) -> Option<Vec<u32>> {
+pub(super) fn sift(prepared: &Prepared, focus: &str) -> Option<Vec<u32>> {
     let mut workspace = Workspace::new();
     let mut subject = EventSubject::new(event(focus), Some(prepared), &mut workspace);
     subject.sift(&mut Budget::of_evaluation()).map(<[u32]>::to_vec)
 }
 
-fn evaluate(
+pub(super) fn evaluate(
     prepared: &Prepared,
     criteria: &[Criterion],
     position: usize,
@@ -37,7 +37,7 @@ fn evaluate(
     subject.evaluate(position, &criteria[position], &mut Budget::of_evaluation())
 }
 
-fn takes(text: &str) -> bool {
+pub(super) fn takes(text: &str) -> bool {
     let criteria = criteria(&[text.to_owned()]);
     let prepared = prepared(&criteria);
     assert!(prepared.is_compiled(0), "{text}");
@@ -151,7 +151,7 @@ const PATHS: [&str; 8] = [
 ];
 
 /// Criteria of all kinds, whether they are sifted or not.
-fn criterion() -> impl Strategy<Value = String> {
+pub(super) fn criterion() -> impl Strategy<Value = String> {
     let literal = || prop::sample::select(vec!["a", "b", "c", "d"]);
     let path = prop::sample::select(&PATHS[..]);
     let atom = prop_oneof![
@@ -208,7 +208,7 @@ fn list(item: BoxedStrategy<String>) -> BoxedStrategy<String> {
     .boxed()
 }
 
-fn observation() -> BoxedStrategy<String> {
+pub(super) fn observation() -> BoxedStrategy<String> {
     let text = || text().boxed();
     let companions = list(Just(r#"{"id":"x"}"#.to_owned()).boxed());
     let coding = object(vec![("system", text()), ("code", text()), ("display", text()), ("_code", companions.clone())]);

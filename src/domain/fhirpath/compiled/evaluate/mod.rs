@@ -8,6 +8,7 @@
 use std::cell::Cell;
 
 use self::items::{Few, Item, Node};
+use self::memo::Memo;
 use super::arena::Arena;
 use super::compile::shape::Side;
 use super::program::{Expr, Program, Root, State, TypeId};
@@ -18,6 +19,8 @@ use crate::domain::fhirpath::budget::Budget;
 
 mod collections;
 mod items;
+mod limits;
+mod memo;
 mod path;
 mod ranges;
 mod scalar;
@@ -25,6 +28,7 @@ mod scalar;
 mod shown;
 mod test;
 
+pub(super) use self::limits::{Kind, Limits, OutOfSteps};
 #[cfg(test)]
 pub(in super::super) use self::shown::Shown;
 
@@ -45,6 +49,8 @@ pub(super) struct View<'e> {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     arena: Arena,
+    /// The answers of shared tests about the current event.
+    memo: Memo,
 }
 
 /// Why a part is not evaluated to its end.
@@ -72,7 +78,13 @@ struct Evaluation<'e> {
     program: &'e Program,
     view: View<'e>,
     arena: &'e Arena,
+    memo: &'e Memo,
+    /// The steps that may still be spent.
     left: Cell<u64>,
+    /// The further steps that the evaluation might take by its own limit, which its record has no more.
+    beyond: Cell<u64>,
+    /// What was paid for answers that the record has paid for already.
+    reused: Cell<u64>,
 }
 
 impl From<Failed> for Halt {
@@ -103,6 +115,11 @@ impl Scratch {
     /// Empty.
     pub(super) fn new() -> Self {
         Self::default()
+    }
+
+    /// Forgets the answers of the last event: the next one's programs have so many slots.
+    pub(super) fn begin(&mut self, slots: usize) {
+        self.memo.begin(slots);
     }
 
     /// Gives back memory that one event in many needs.
@@ -139,15 +156,29 @@ impl Program {
         let memory = budget.memory().checked_sub(view.bytes()).ok_or(EvaluationError::TooLarge)?;
         scratch.arena.clear(memory);
         let granted = budget.grant().ok_or(EvaluationError::TooCostly)?;
-        let evaluation = Evaluation { program: self, view: *view, arena: &scratch.arena, left: Cell::new(granted) };
-        let scope = Scope { this: evaluation.state(State::Focus), index: 0 };
-        let result = run(&evaluation, &scope);
-        budget.take(granted - evaluation.left.get());
+        let evaluation = Evaluation::new(self, view, scratch, granted, budget.beyond(granted));
+        let result = run(&evaluation, &evaluation.scope());
+        budget.take(evaluation.spent_of(granted));
         if scratch.arena.is_full() { Err(EvaluationError::TooLarge) } else { Ok(result?) }
     }
 }
 
 impl<'e> Evaluation<'e> {
+    fn new(program: &'e Program, view: &View<'e>, scratch: &'e Scratch, granted: u64, beyond: u64) -> Self {
+        let Scratch { arena, memo } = scratch;
+        let (left, beyond, reused) = (Cell::new(granted), Cell::new(beyond), Cell::new(0));
+        Self { program, view: *view, arena, memo, left, beyond, reused }
+    }
+
+    /// What the record has to pay.
+    fn spent_of(&self, granted: u64) -> u64 {
+        granted.saturating_sub(self.left.get()).saturating_sub(self.reused.get())
+    }
+
+    fn scope(&self) -> Scope<'e> {
+        Scope { this: self.state(State::Focus), index: 0 }
+    }
+
     /// What a result means for the trigger: as the general engine's `decide`.
     fn decide(&self, expr: &'e Expr, scope: &Scope<'e>) -> Result<Result<bool, EvaluationError>, Halt> {
         Ok(match self.few(expr, scope)? {

@@ -9,6 +9,9 @@ use crate::domain::fhirpath::pattern;
 impl<'e> Evaluation<'e> {
     /// True, false or empty.
     pub(super) fn test(&self, test: &'e Test, scope: &Scope<'e>) -> Result<Option<bool>, Halt> {
+        if let Test::Shared(shared) = test {
+            return self.shared(shared, scope);
+        }
         self.spend(1)?;
         match test {
             Test::Constant(value) => Ok(*value),

@@ -170,7 +170,6 @@ impl DateTime {
         local.is_some_and(|local| range.contains(&local))
     }
 
-    #[cfg(test)]
     pub(crate) fn precision(self) -> Precision {
         self.precision
     }
@@ -245,6 +244,10 @@ impl Time {
     /// Reads `hh`, `hh:mm`, `hh:mm:ss` or `hh:mm:ss.fff`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         parse::time(text)
+    }
+
+    pub(crate) fn precision(self) -> Precision {
+        self.precision
     }
 
     /// By component; `None` where precision ends before a difference.
