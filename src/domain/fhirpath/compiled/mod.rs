@@ -15,13 +15,15 @@
 //! - A criterion of `where`, `exists` and `all` that may be something else than a boolean is not compiled; one of `iif`
 //!   fails then. Operands of boolean operators follow the rule of singleton evaluation; a boolean element without a value
 //!   is empty.
-//! - Operands are asked for emptiness before their number: `{} < (1 | 2)` is empty, `1 < (1 | 2)` fails.
+//! - Operands are asked for emptiness before anything else: `{} < (1 | 2)` and `{} < code` are empty, `1 < (1 | 2)` fails.
+//! - An element with elements of its own is converted to nothing, and `convertsTo...()` is false of it.
 //! - What is not needed is not evaluated, and does not fail.
 //! - `as` and `ofType` take a primitive for its own type only; `is` for its bases as well.
 //! - A FHIR Quantity is a value only with a UCUM code and without comparator; two that are not are compared as elements.
 //!   One with a comparator is a range for `<`, `<=`, `>` and `>=`.
 //! - An element without a value is equal to one that has the same id and extensions and no value, and to nothing else.
-//! - `&` takes texts only, `sort()` texts or numbers by themselves.
+//! - A code like `month`, which UCUM does not have, is the calendar duration that a literal of that word is.
+//! - `&` takes texts only, `sort()` texts or numbers by themselves; elements without a value are less than all values.
 //! - Fractions of a second are added to dates and times in R5 only, where the official suites agree with the text.
 
 mod arena;

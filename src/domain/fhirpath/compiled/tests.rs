@@ -89,6 +89,8 @@ fn paths_follow_the_model() {
             ("name.given.where($this.hasValue())", &["Peter", "James", "Jim"]),
             ("name.given.id", &["g"]),
             ("name.given.count()", &["4"]),
+            ("name.given.sort()", &["-", "James", "Jim", "Peter"]),
+            ("name.given.sort(-$this)", &["Peter", "Jim", "James", "-"]),
             ("gender.exists()", &["true"]),
             ("gender.hasValue()", &["false"]),
             ("gender = 'male'", &["false"]),
@@ -177,11 +179,26 @@ fn what_is_not_known_for_sure_is_left_to_the_general_engine() {
 }
 
 #[test]
+fn with_an_empty_operand_the_result_is_empty_whatever_the_other_is() {
+    let empty = ["{}", "bodySite.text", "status.where(false)"];
+    let others = ["code", "component", "component.value.ofType(integer)", "referenceRange", "status", "5"];
+    for (nothing, other) in empty.iter().flat_map(|nothing| others.map(|other| (nothing, other))) {
+        for operator in ["<", "<=", ">", ">=", "+"] {
+            for text in [format!("{nothing} {operator} {other}"), format!("{other} {operator} {nothing}")] {
+                assert_eq!(shown(&text, "Observation", &event()), Ok(Vec::new()), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn errors_of_the_specification_fail() {
     for text in [
         "component.single().exists()",
         "component.code.text > 'a'",
         "status > 5",
+        "status > code",
+        "code < component",
         "(component.code.text in ('a' | 'b'))",
         "(component.code as CodeableConcept).exists()",
         "component.code.text.startsWith('a')",
@@ -272,6 +289,8 @@ fn functions_give_what_the_specification_says() {
             ("2.power(3) | 81.sqrt() | (-1.5).abs() | 1.5.round() | 1.55.round(1)", &["8", "9", "1.5", "2", "1.6"]),
             ("'12'.toInteger() + 1", &["13"]),
             ("'12'.convertsToInteger() and 'x'.convertsToDecimal().not()", &["true"]),
+            ("code.convertsToString() | code.convertsToDateTime()", &["false"]),
+            ("code.toString() | code.toQuantity()", &[]),
             ("status.type().name & status.type().namespace & 1.type().name", &["codeFHIRInteger"]),
             ("iif(component.empty(), 'none', 'some')", &["some"]),
             ("component.first().iif(value is integer, value as integer)", &["1"]),

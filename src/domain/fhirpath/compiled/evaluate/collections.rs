@@ -139,19 +139,23 @@ impl<'e> Evaluation<'e> {
         Ok(items)
     }
 
-    /// Texts or numbers in their order, equal ones as they came.
+    /// Texts or numbers in their order, equal ones as they came. An element without a value is less than any value
+    /// (FHIRPath, sort: so is an empty key).
     fn sort(&self, input: &'e Expr, descending: bool, scope: &Scope<'e>, sink: Sink<'_, 'e>) -> Flow {
-        let mut rows: List<'_, (Item<'e>, Value<'e>)> = self.arena.list();
+        let mut rows: List<'_, (Item<'e>, Option<Value<'e>>)> = self.arena.list();
         self.each(input, scope, &mut |item| {
             self.spend(HELD)?;
-            // The compiler takes texts or numbers only: all of one kind have an order together.
-            Ok(rows.push((item, self.value_of(item)?.ok_or(Halt::Failed)?))?)
+            Ok(rows.push((item, self.value_of(item)?))?)
         })?;
         let rows = rows.into_slice();
         let length = rows.len() as u64;
         self.spend(length * u64::from(length.checked_ilog2().unwrap_or_default()) / COMPARISONS_PER_STEP as u64)?;
         rows.sort_by(|(_, left), (_, right)| {
-            let ordering = value::compare(*left, *right).ok().flatten().unwrap_or(Ordering::Equal);
+            let ordering = match (left, right) {
+                // The compiler takes texts or numbers only: all of one kind have an order together.
+                (Some(left), Some(right)) => value::compare(*left, *right).ok().flatten().unwrap_or(Ordering::Equal),
+                _ => left.is_some().cmp(&right.is_some()),
+            };
             if descending { ordering.reverse() } else { ordering }
         });
         rows.iter().try_for_each(|(item, _)| sink(*item))

@@ -63,7 +63,7 @@ struct Measured<'e> {
 }
 
 impl<'e> Evaluation<'e> {
-    /// Empty is decided before the number of items: `{} < (1 | 2)` is empty.
+    /// Empty is decided before anything else: `{} < (1 | 2)` and `{} < code` are empty.
     pub(super) fn compare(
         &self,
         left: &'e Expr,
@@ -83,15 +83,13 @@ impl<'e> Evaluation<'e> {
     }
 
     fn measured(&self, expr: &'e Expr, scope: &Scope<'e>) -> Result<Measured<'e>, Halt> {
-        let item = match self.few(expr, scope)? {
-            Few::None => return Ok(Measured { value: Operand::None, bound: None }),
-            Few::Many => return Ok(Measured { value: Operand::Many, bound: None }),
-            Few::One(item) => item,
-        };
-        match self.ranged(item)? {
-            Some((value, bound)) => Ok(Measured { value: Operand::One(value), bound: Some(bound) }),
-            None => Ok(Measured { value: Operand::of(self.value_of(item)?), bound: None }),
+        let items = self.few(expr, scope)?;
+        if let Few::One(item) = items
+            && let Some((value, bound)) = self.ranged(item)?
+        {
+            return Ok(Measured { value: Operand::One(value), bound: Some(bound) });
         }
+        Ok(Measured { value: self.operand_of(items)?, bound: None })
     }
 
     /// The limit of a Quantity with a comparator.

@@ -15,11 +15,20 @@ use crate::domain::fhirpath::pattern;
 pub(super) enum Operand<'e> {
     None,
     One(Value<'e>),
-    Many,
+    /// Several items, or an element with elements of its own: an error, unless the other operand is empty.
+    Unfit,
+}
+
+/// What a conversion is asked of.
+pub(super) enum Convertible<'e> {
+    None,
+    Value(Value<'e>),
+    /// An element that is no value.
+    Other,
 }
 
 impl<'e> Operand<'e> {
-    /// Both values; empty if one of them is, an error if there are several.
+    /// Both values; empty if one of them is, an error if one is not fit.
     pub(super) fn pair(left: Self, right: Self) -> Result<Option<(Value<'e>, Value<'e>)>, Halt> {
         match (left, right) {
             (Self::None, _) | (_, Self::None) => Ok(None),
@@ -28,17 +37,26 @@ impl<'e> Operand<'e> {
         }
     }
 
-    pub(super) fn of(value: Option<Value<'e>>) -> Self {
+    fn of(value: Option<Value<'e>>) -> Self {
         value.map_or(Self::None, Self::One)
     }
 }
 
 impl<'e> Evaluation<'e> {
-    pub(super) fn operand(&self, expr: &'e Expr, scope: &Scope<'e>) -> Result<Operand<'e>, Halt> {
-        match self.few(expr, scope)? {
+    fn operand(&self, expr: &'e Expr, scope: &Scope<'e>) -> Result<Operand<'e>, Halt> {
+        let items = self.few(expr, scope)?;
+        self.operand_of(items)
+    }
+
+    /// Fails only when it costs too much: whether an unfit operand is an error, the other one tells.
+    pub(super) fn operand_of(&self, items: Few<'e>) -> Result<Operand<'e>, Halt> {
+        match items {
             Few::None => Ok(Operand::None),
-            Few::One(item) => self.value_of(item).map(Operand::of),
-            Few::Many => Ok(Operand::Many),
+            Few::One(item) => match self.value_of(item) {
+                Err(Halt::Failed) => Ok(Operand::Unfit),
+                value => value.map(Operand::of),
+            },
+            Few::Many => Ok(Operand::Unfit),
         }
     }
 
@@ -47,7 +65,7 @@ impl<'e> Evaluation<'e> {
         match self.operand(expr, scope)? {
             Operand::None => Ok(None),
             Operand::One(value) => Ok(Some(value)),
-            Operand::Many => Err(Halt::Failed),
+            Operand::Unfit => Err(Halt::Failed),
         }
     }
 
@@ -90,9 +108,9 @@ impl<'e> Evaluation<'e> {
                 Some(value) => Ok(convert::to_string(value, self.arena).and_then(|text| precision(value, text))),
                 None => Ok(None),
             },
-            Scalar::Convert { input, to } => match self.value(input, scope)? {
-                Some(value) => self.convert(value, *to),
-                None => Ok(None),
+            Scalar::Convert { input, to } => match self.convertible(input, scope)? {
+                Convertible::Value(value) => self.convert(value, *to),
+                Convertible::None | Convertible::Other => Ok(None),
             },
             Scalar::Text { input, function, arguments } => self.text_function(input, *function, arguments, scope),
             Scalar::Join { input, separator } => self.join(input, separator.as_ref(), scope),
@@ -141,7 +159,7 @@ impl<'e> Evaluation<'e> {
         match left {
             Operand::None => Ok(None),
             Operand::One(value) => Ok(Some(value)),
-            Operand::Many => Err(Halt::Failed),
+            Operand::Unfit => Err(Halt::Failed),
         }
     }
 
@@ -160,6 +178,17 @@ impl<'e> Evaluation<'e> {
     fn concatenate(&self, left: &'e str, right: &'e str) -> Result<&'e str, Halt> {
         self.spend_made(left.len() + right.len())?;
         Ok(text::concatenate(left, right, self.arena)?)
+    }
+
+    /// What is to be converted. An element with elements of its own is no error, but is converted to nothing (FHIRPath,
+    /// Conversion: "the item is not one of the above types").
+    pub(super) fn convertible(&self, input: &'e Expr, scope: &Scope<'e>) -> Result<Convertible<'e>, Halt> {
+        let Some(item) = self.only(input, scope)? else { return Ok(Convertible::None) };
+        Ok(match self.operand_of(Few::One(item))? {
+            Operand::None => Convertible::None,
+            Operand::One(value) => Convertible::Value(value),
+            Operand::Unfit => Convertible::Other,
+        })
     }
 
     fn convert(&self, value: Value<'e>, to: Conversion) -> Result<Option<Value<'e>>, Halt> {
@@ -319,6 +348,6 @@ fn text_of(operand: Operand<'_>) -> Result<&str, Halt> {
     match operand {
         Operand::None => Ok(""),
         Operand::One(Value::String(text)) => Ok(text),
-        Operand::One(_) | Operand::Many => Err(Halt::Failed),
+        Operand::One(_) | Operand::Unfit => Err(Halt::Failed),
     }
 }

@@ -1,6 +1,7 @@
 //! Parts that are true, false or empty.
 
 use super::items::Few;
+use super::scalar::Convertible;
 use super::{Evaluation, Halt, Scope, enough};
 use crate::domain::fhirpath::compiled::program::{Conversion, Expr, LogicOperator, Regex, Test, TextRelation, TypeId};
 use crate::domain::fhirpath::compiled::value::{Value, convert, text};
@@ -61,7 +62,11 @@ impl<'e> Evaluation<'e> {
                 Some(text) => self.matches(text, pattern).map(Some),
                 None => Ok(None),
             },
-            Test::Converts { input, to } => Ok(self.value(input, scope)?.map(|value| converts(value, *to))),
+            Test::Converts { input, to } => Ok(match self.convertible(input, scope)? {
+                Convertible::None => None,
+                Convertible::Value(value) => Some(converts(value, *to)),
+                Convertible::Other => Some(false),
+            }),
             _ => Err(Halt::Failed),
         }
     }

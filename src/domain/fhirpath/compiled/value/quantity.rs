@@ -150,7 +150,8 @@ impl<'t> Quantity<'t> {
             return None;
         }
         let code = code?;
-        let unit = Calendar::of_ucum(code).map_or(Unit::Ucum(code), |calendar| Unit::Either(code, calendar));
+        // UCUM has no code like `month`, which HL7's own examples write: it is what a literal of that word is.
+        let unit = Calendar::of_ucum(code).map_or(Unit::parse(code), |calendar| Unit::Either(code, calendar));
         Some(Self { value, unit })
     }
 

@@ -81,6 +81,9 @@ fn a_fhir_duration_is_its_ucum_code_and_a_calendar_duration() {
     for literal in ["18 years", "18 'a'", "216 months", "216 'mo'"] {
         assert_eq!(equal(Value::Quantity(age), value(literal)), Some(true), "{literal}");
     }
+    let month = Quantity::of_fhir(decimal("1"), Some("http://unitsofmeasure.org"), Some("month")).expect("it is taken");
+    assert_eq!(month.compare(Quantity { value: decimal("1.0"), unit: Unit::parse("month") }), Some(Ordering::Equal));
+    assert_eq!(month.compare(Quantity { value: decimal("1.0"), unit: Unit::Ucum("mo") }), None);
     assert_eq!(Quantity::of_fhir(decimal("18"), None, Some("a")).map(|_| ()), None);
     assert_eq!(Quantity::of_fhir(decimal("18"), Some("http://unitsofmeasure.org"), None).map(|_| ()), None);
 }
