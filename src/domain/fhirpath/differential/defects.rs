@@ -21,6 +21,7 @@ const FAILED: Outcome = Outcome::Failed;
 
 const RESOURCE: &str = r#"{"resourceType": "Observation", "id": "o", "status": null,
     "_language": {"extension": [{"url": "urn:x", "valueString": "x"}]}, "implicitRules": " x ",
+    "note": [{"text": "yes"}],
     "identifier": [{"value": "a-1"}, {"value": "b-2"}],
     "issued": "2024-05-01T10:00:00.1882432Z",
     "performer": [{"identifier": {"period": {"start": "2024-05-01"}}}],
@@ -28,7 +29,9 @@ const RESOURCE: &str = r#"{"resourceType": "Observation", "id": "o", "status": n
     "valueQuantity": {"value": 6.5, "unit": "percent", "system": "http://unitsofmeasure.org", "code": "%"},
     "component": [
         {"valueQuantity": {"value": 5.5, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}},
-        {"valueQuantity": {"value": 2.5, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}}
+        {"valueQuantity": {"value": 2.5, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}},
+        {"valueQuantity": {"value": 5, "unit": "mg"}},
+        {"valueQuantity": {"value": 0, "system": "http://unitsofmeasure.org", "code": "{score}"}}
     ]}"#;
 
 /// All that are known.
@@ -135,6 +138,90 @@ pub(in super::super) const DEFECTS: &[Defect] = &[
         right: TRUE,
         wrong: FALSE,
     },
+    Defect {
+        what: "A Quantity without a UCUM code is no value that compares (FHIR, Use of FHIR Quantity); the engine takes the displayed unit.",
+        criterion: "component[2].value.ofType(Quantity) <= 6 'mg'",
+        right: FALSE,
+        wrong: TRUE,
+    },
+    Defect {
+        what: "A `uri` is no `string` (FHIR, Data types): neither is derived from the other; the engine takes it for one.",
+        criterion: "implicitRules.is(string)",
+        right: FALSE,
+        wrong: TRUE,
+    },
+    Defect {
+        what: "`t`, `yes`, `1` and the like are booleans as texts (FHIRPath, toBoolean); the engine knows `true` and `false`.",
+        criterion: "note[0].text.convertsToBoolean()",
+        right: TRUE,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "A text is an Integer if it is one of 32 bits (FHIRPath, Integer); the engine takes 64.",
+        criterion: "component.exists() and '9999999999'.convertsToInteger()",
+        right: FALSE,
+        wrong: TRUE,
+    },
+    Defect {
+        what: "Functions of sets go by equality (FHIRPath, subsetOf); to the engine no Quantity is in a set.",
+        criterion: "component.value.ofType(Quantity).subsetOf(component.value.ofType(Quantity))",
+        right: TRUE,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "Times of the day compare by their parts, whatever their precision (FHIRPath, Comparison); the engine compares those of one precision.",
+        criterion: "timeOfDay() > @T04:30",
+        right: TRUE,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "`getValue()` of several elements is nothing (FHIR, Additional functions); the engine gives all values.",
+        criterion: "identifier.value.getValue().exists()",
+        right: FALSE,
+        wrong: TRUE,
+    },
+    Defect {
+        what: "The precision of a time is the number of its digits (FHIRPath, precision); the engine counts other letters too.",
+        criterion: "effective.ofType(dateTime).precision() = 14",
+        right: TRUE,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "`contains` takes one item and fails on several (FHIRPath, contains); the engine takes the first.",
+        criterion: "('x' | 'y') contains identifier.value",
+        right: FAILED,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "A unit that is only an annotation is the unit 1 (UCUM, Curly braces); the engine compares it with nothing.",
+        criterion: "component[3].value.ofType(Quantity) < 95 '%'",
+        right: TRUE,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "What has no power is nothing (FHIRPath, power); of the inverse of 0 the engine fails.",
+        criterion: "component[3].value.value.power(-1) > 5",
+        right: FALSE,
+        wrong: FAILED,
+    },
+    Defect {
+        what: "Texts have the order of their letters (FHIRPath, Comparison); the engine takes those that look like times for times.",
+        criterion: "'2024' < '2024-05' and component.exists()",
+        right: TRUE,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "Values are not compared with elements that have elements (FHIRPath, Comparison: an error); the engine gives nothing.",
+        criterion: "note[0].text < performer[0]",
+        right: FAILED,
+        wrong: FALSE,
+    },
+    Defect {
+        what: "What is no value is converted to nothing (FHIRPath, Conversion); the engine fails.",
+        criterion: "performer.first().toString().exists()",
+        right: FALSE,
+        wrong: FAILED,
+    },
 ];
 
 #[test]
@@ -151,4 +238,25 @@ fn the_compiled_engine_is_right_where_the_general_engine_is_wrong() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_clock_goes_without_a_resource_but_not_in_the_general_engine() {
+    let (release, interaction) = (FhirRelease::R4, Interaction::Delete);
+    let event = Event { release, interaction, focus: None, previous: None, is_sound: true };
+    for criterion in ["now() > @2026-01-01", "today().exists()", "timeOfDay() > @T08:00:00.000"] {
+        assert_eq!(compiled(criterion, &event, "Observation"), Some(TRUE), "{criterion}");
+        assert_eq!(general(criterion, &event), Some(FALSE), "{criterion}");
+    }
+}
+
+#[test]
+fn an_element_is_absent_beside_a_choice_that_its_name_begins_but_not_in_the_general_engine() {
+    let recommendation =
+        r#"{"resourceType": "ImmunizationRecommendation", "recommendation": [{"seriesDosesString": "3"}]}"#;
+    let (release, interaction) = (FhirRelease::R4, Interaction::Create);
+    let event = Event { release, interaction, focus: Some(recommendation.into()), previous: None, is_sound: true };
+    let criterion = "recommendation.series.exists()";
+    assert_eq!(compiled(criterion, &event, "ImmunizationRecommendation"), Some(FALSE));
+    assert_eq!(general(criterion, &event), Some(TRUE));
 }

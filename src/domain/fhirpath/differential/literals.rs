@@ -48,10 +48,29 @@ pub(super) fn literal(rng: &mut Rng, family: Family, values: &[&Value]) -> Strin
             let literal = near_date_time(rng, sample);
             let time = literal.split_once('T').map_or("", |(_, time)| time);
             let has_zone = time.contains(['Z', '+', '-']);
-            if time.is_empty() || has_zone { literal } else { marks::flag(Reason::Zone, &literal) }
+            if time.is_empty() || has_zone {
+                literal
+            } else {
+                // An hour alone takes no zone.
+                let minutes = if time.len() == 2 { ":00" } else { "" };
+                marks::imitated(Reason::Zone, &literal, &format!("{literal}{minutes}Z"))
+            }
         }
-        Family::Time => near_time(rng, sample),
+        Family::Time => {
+            let literal = near_time(rng, sample);
+            time_literal(&literal)
+        }
     }
+}
+
+/// A time of the day, with all its parts for the general engine.
+pub(super) fn time_literal(literal: &str) -> String {
+    let missing = match literal.len() {
+        4 => ":00:00",
+        7 => ":00",
+        _ => return literal.to_owned(),
+    };
+    marks::mark(Reason::TimePrecision, literal, &format!("{literal}{missing}"))
 }
 
 /// A string literal with this value.

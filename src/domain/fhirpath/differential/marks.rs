@@ -1,8 +1,10 @@
-//! Criteria that say in two ways what they mean: as an author writes it, and so that the general engine gets it right.
+//! Criteria that say in three ways what they mean: as an author writes it, so that the general engine gets it right, and
+//! so that the compiled engine gets it wrong as the general one does.
 //!
 //! Where the specification says that the general engine is wrong, a criterion carries a mark: the reason, what is asked,
-//! and an equivalent that avoids the defect. Both engines are asked what is asked; if they differ, the general engine
-//! must give the compiled answer to the equivalent, or nothing is explained.
+//! an equivalent that avoids the defect, and an imitation of the defect. Both engines are asked what is asked; if they
+//! differ, the general engine must give the compiled answer to the equivalent, or the compiled engine the general answer
+//! to the imitation; see [`settled`](super::settled).
 
 use std::collections::BTreeSet;
 
@@ -25,7 +27,8 @@ pub(super) enum Reason {
     Modulo,
     /// `union` and `combine` of nothing with something are something (FHIRPath, Combining); it gives nothing.
     UnionWithNothing,
-    /// Times are not compared with periods and the like (FHIRPath, Comparison: an error); it gives nothing.
+    /// Times are not compared with periods and the like (FHIRPath, Comparison: an error), and what is no value is converted
+    /// to nothing (FHIRPath, Conversion); it gives nothing, or fails.
     OpenChoice,
     /// A single item is true where a boolean is expected (FHIRPath, Singleton evaluation); to it some are nothing.
     Truth,
@@ -75,13 +78,42 @@ pub(super) enum Reason {
     NoValue,
     /// A comparison with nothing gives nothing, even of several items (FHIRPath, Comparison); it fails.
     SeveralAndNothing,
+    /// Functions of sets go by equality (FHIRPath, Subsetting); they compare Quantities with none, and objects by the order
+    /// of their members.
+    Sets,
+    /// `t`, `yes`, `1` and the like are booleans as texts (FHIRPath, toBoolean); it knows `true` and `false`.
+    Words,
+    /// Times of the day compare by their parts, whatever their precision (FHIRPath, Comparison); it compares those of one
+    /// precision only.
+    TimePrecision,
+    /// A text is an Integer if it is one of 32 bits (FHIRPath, Integer); it takes 64.
+    LongInteger,
+    /// `getValue()` of several is nothing (FHIR, Additional functions); it gives all.
+    GetValue,
+    /// The precision of a time is the number of digits that it is written with (FHIRPath, precision); it has one number
+    /// for each type.
+    Precision,
+    /// The clock goes by the event, not by what it is asked on (FHIRPath, now); of a delete without a resource it says
+    /// nothing.
+    Clock,
+    /// What stands in braces in a unit does not change it (UCUM, Curly braces); it knows no unit that is only that.
+    Annotation,
+    /// Values are not compared with elements that have elements (FHIRPath, Comparison: an error); it gives nothing.
+    Incomparable,
+    /// What has no power is nothing (FHIRPath, power); of the inverse of 0 it fails.
+    Power,
+    /// Texts have the order of their letters (FHIRPath, Comparison); it takes those that look like times for times.
+    TextOrder,
+    /// An element is absent, whatever is there that its name begins (`series` and `seriesDosesString`); it takes the other
+    /// for a choice of it.
+    Namesake,
     /// An error in a part that cannot change the answer may be passed over (FHIRPath, Boolean logic); it evaluates all.
     Lazy,
 }
 
 impl Reason {
     /// In their order.
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 43] = [
         Self::TrueOfNothing,
         Self::HasValue,
         Self::SeveralItems,
@@ -112,6 +144,18 @@ impl Reason {
         Self::Padding,
         Self::NoValue,
         Self::SeveralAndNothing,
+        Self::Sets,
+        Self::Words,
+        Self::TimePrecision,
+        Self::LongInteger,
+        Self::GetValue,
+        Self::Precision,
+        Self::Clock,
+        Self::Annotation,
+        Self::Incomparable,
+        Self::Power,
+        Self::TextOrder,
+        Self::Namesake,
         Self::Lazy,
     ];
 }
@@ -121,24 +165,42 @@ const OPEN: char = '\u{27e6}';
 const OR: char = '\u{a6}';
 const CLOSE: char = '\u{27e7}';
 
-/// What is asked, with its equivalent.
-pub(super) fn mark(reason: Reason, asked: &str, equivalent: &str) -> String {
-    format!("{OPEN}{}{OR}{asked}{OR}{equivalent}{CLOSE}", reason as u8)
+/// Which way a mark says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Asked,
+    Equivalent,
+    Imitation,
 }
 
-/// What nothing equivalent is known to.
+/// What is asked, with its equivalent.
+pub(super) fn mark(reason: Reason, asked: &str, equivalent: &str) -> String {
+    marked(reason, [asked, equivalent, asked])
+}
+
+/// What is asked, and as what the general engine takes it.
+pub(super) fn imitated(reason: Reason, asked: &str, imitation: &str) -> String {
+    marked(reason, [asked, asked, imitation])
+}
+
+/// What is asked, and what both engines take for the same.
+pub(super) fn named(reason: Reason, asked: &str, name: &str) -> String {
+    marked(reason, [asked, name, name])
+}
+
+/// What nothing can be put in the place of.
 pub(super) fn flag(reason: Reason, asked: &str) -> String {
-    mark(reason, asked, asked)
+    marked(reason, [asked; 3])
+}
+
+/// What is asked, its equivalent, and an imitation.
+pub(super) fn marked(reason: Reason, [asked, equivalent, imitation]: [&str; 3]) -> String {
+    format!("{OPEN}{}{OR}{asked}{OR}{equivalent}{OR}{imitation}{CLOSE}", reason as u8)
 }
 
 /// The criterion as an author writes it.
 pub(super) fn asked(marked: &str) -> String {
-    resolved(marked, &|_| false)
-}
-
-/// The criterion as the general engine gets it right.
-pub(super) fn equivalent(marked: &str) -> String {
-    resolved(marked, &|_| true)
+    resolved(marked, &|_| Side::Asked)
 }
 
 /// The marks of a criterion.
@@ -152,13 +214,13 @@ fn reason(number: &str) -> Option<Reason> {
 }
 
 /// The text with one side of every mark.
-fn resolved(marked: &str, takes_equivalent: &dyn Fn(Reason) -> bool) -> String {
+pub(super) fn resolved(marked: &str, side: &dyn Fn(Reason) -> Side) -> String {
     let Some((before, rest)) = marked.split_once(OPEN) else { return marked.to_owned() };
     let (inside, after) = closed(rest);
     let mut parts = split(inside);
     let reason = reason(parts.remove(0)).expect("a mark begins with its reason");
-    let side = parts[usize::from(takes_equivalent(reason))];
-    format!("{before}{}{}", resolved(side, takes_equivalent), resolved(after, takes_equivalent))
+    let taken = parts[side(reason) as usize];
+    format!("{before}{}{}", resolved(taken, side), resolved(after, side))
 }
 
 /// What stands in a mark, and what comes after it.
@@ -196,10 +258,17 @@ fn split(inside: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_mark_has_two_sides_and_marks_may_stand_in_marks() {
+fn a_mark_has_three_sides_and_marks_may_stand_in_marks() {
     let inner = mark(Reason::HasValue, "a", "b");
-    let outer = format!("x{}y{}", mark(Reason::As, &format!("1{inner}"), &format!("2{inner}{inner}")), inner);
-    assert_eq!(asked(&outer), "x1aya");
-    assert_eq!(equivalent(&outer), "x2bbyb");
-    assert_eq!(reasons(&outer), BTreeSet::from([Reason::As, Reason::HasValue]));
+    let outer = format!(
+        "x{}y{}{}",
+        mark(Reason::As, &format!("1{inner}"), &format!("2{inner}{inner}")),
+        inner,
+        imitated(Reason::Zone, "z", "w")
+    );
+    let all = |side| resolved(&outer, &|_| side);
+    assert_eq!(asked(&outer), "x1ayaz");
+    assert_eq!(all(Side::Equivalent), "x2bbybz");
+    assert_eq!(all(Side::Imitation), "x1ayaw");
+    assert_eq!(reasons(&outer), BTreeSet::from([Reason::As, Reason::HasValue, Reason::Zone]));
 }

@@ -182,8 +182,10 @@ fn change_text(rng: &mut Rng, text: &mut String) -> bool {
         6 => (text.chars().rev().collect(), true),
         _ => ("completed".to_owned(), true),
     };
+    // What has been cut down to a month or a year is a date no more after anything else.
+    let is_part = matches!(text.len(), 4 | 7) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     *text = changed;
-    is_sound
+    is_sound && !is_part
 }
 
 /// The same resource written otherwise: escapes, and numbers with other digits.

@@ -9,6 +9,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::super::model::model;
+use super::marks::{self, Reason};
+use super::settled::Case;
 use super::{Event, Outcome};
 use crate::domain::event::{FhirRelease, Interaction};
 
@@ -32,6 +35,33 @@ impl Oracle {
         let questions = child.stdin.take()?;
         let answers = BufReader::new(child.stdout.take()?);
         Some(Self { child, questions, answers })
+    }
+
+    /// Whether it is worth asking. Where it is known to go its own way, the specification has settled the matter:
+    /// - Its clock is that of the machine, and so is its time zone for a time without one.
+    /// - It has no `precision()` of elements.
+    /// - It rounds for equivalence in the smaller of two units; FHIRPath in the larger (Quantity Equivalence).
+    /// - It compares elements of different types, or with elements of their own, as texts, which is an error (FHIRPath,
+    ///   Comparison).
+    pub(super) fn knows(case: Case<'_>) -> bool {
+        let (asked, marks) = (marks::asked(case.marked), marks::reasons(case.marked));
+        let is_own = ["now()", "today()", "timeOfDay()", "precision()"].iter().any(|word| asked.contains(word));
+        let is_error = case.by_compiled == Outcome::Failed && marks.contains(&Reason::OpenChoice);
+        // It has no model of R4B: that of R4 stands in.
+        let is_known = case.event.release != FhirRelease::R4B || model(FhirRelease::R4).find(case.root).is_some();
+        let is_other_way = [Reason::Zone, Reason::Rounding].iter().any(|reason| marks.contains(reason));
+        is_known && !is_own && !is_error && !is_other_way
+    }
+
+    /// Whether its answer speaks against the compiled one:
+    /// - It evaluates all parts, also those that cannot change the answer, and fails with them.
+    /// - To it an element without a value has no type.
+    pub(super) fn objects(opinion: Outcome, case: Case<'_>, reasons: &[Reason]) -> bool {
+        let asked = marks::asked(case.marked);
+        let has = |words: &[&str]| words.iter().any(|word| asked.contains(word));
+        let is_eager = opinion == Outcome::Failed && has(&[" and ", " or ", " implies ", "iif(", "True()"]);
+        let is_untyped = reasons.contains(&Reason::NoValue) && has(&[" is ", ".is(", ".ofType(", ".type()"]);
+        opinion != case.by_compiled && !is_eager && !is_untyped
     }
 
     /// What it says about a criterion, by the same rule as the service: true fires, false and empty do not.

@@ -66,24 +66,28 @@ impl Walker<'_> {
         };
         let (type_name, values) = self.concrete(rng, type_name, values)?;
         let mut text = joined(&path.text, &quoted(element.name));
-        if matches!(element.name, "system" | "code" | "unit") && self.model.is_derived(path.type_name, "Quantity") {
-            text = marks::flag(Reason::QuantityParts, &text);
+        if let Some(imitation) = part_of_quantity(element.name).filter(|_| path.type_name == "Quantity") {
+            let imitation = match &*path.text {
+                "" => imitation.to_owned(),
+                quantity => format!("{quantity}.select({imitation})"),
+            };
+            text = marks::imitated(Reason::QuantityParts, &text, &imitation);
         }
-        if type_name != "Quantity" && self.model.is_derived(type_name, "Quantity") {
-            text = marks::flag(Reason::DerivedQuantity, &text);
-        }
-        if self.model.find(type_name).is_some_and(|(_, kind)| kind == Kind::Resource) {
+        let is_resource = self.model.find(type_name).is_some_and(|(_, kind)| kind == Kind::Resource);
+        if is_resource {
             text = marks::flag(Reason::NestedResource, &text);
         }
         let names_type = rng.u8(..100) < 60;
         if element.is_choice && !names_type {
-            text = marks::flag(Reason::OpenChoice, &text);
+            text = marks::named(Reason::OpenChoice, &text, &format!("{text}.ofType({type_name})"));
         }
-        if element.is_choice && names_type || self.model.find(type_name).is_some_and(|(_, kind)| kind == Kind::Resource)
-        {
+        if element.is_choice && names_type || is_resource {
             text = typed(rng, &text, type_name, element.is_list);
         }
-        let text = if element.is_list || rng.u8(..100) < 4 { picked(rng, &text) } else { text };
+        let mut text = if element.is_list || rng.u8(..100) < 4 { picked(rng, &text) } else { text };
+        if type_name != "Quantity" && self.model.is_derived(type_name, "Quantity") {
+            text = marks::mark(Reason::DerivedQuantity, &text, &format!("{text}.select({AS_QUANTITY})"));
+        }
         Some(Path { text, type_name, kind: self.model.find(type_name)?.1, values })
     }
 
@@ -103,6 +107,20 @@ impl Walker<'_> {
             own.map_or_else(|| *rng.choice(&["Patient", "Observation", "Basic"]).unwrap_or(&"Basic"), |(name, _)| name);
         Some((name, values.into_iter().filter(|value| value["resourceType"] == name).collect()))
     }
+}
+
+/// A type derived from Quantity as the value that it is, to who knows Quantities only.
+const AS_QUANTITY: &str = "iif(system = 'http://unitsofmeasure.org' and code.exists() and comparator.empty(), \
+                           (value.toString() & ' \\'' & code & '\\'').toQuantity(), {})";
+
+/// What the general engine takes for this element of a Quantity that has a value.
+fn part_of_quantity(element: &str) -> Option<&'static str> {
+    Some(match element {
+        "system" => "iif(value.exists(), system.where(false), system)",
+        "code" => "iif(value.exists() and unit.exists(), unit, code)",
+        "unit" => "iif(value.exists() and unit.empty(), code, unit)",
+        _ => return None,
+    })
 }
 
 /// What stands in the values under an element, with its type.
