@@ -260,3 +260,13 @@ fn an_element_is_absent_beside_a_choice_that_its_name_begins_but_not_in_the_gene
     assert_eq!(compiled(criterion, &event, "ImmunizationRecommendation"), Some(FALSE));
     assert_eq!(general(criterion, &event), Some(TRUE));
 }
+
+#[test]
+fn a_value_has_an_id_but_not_in_the_general_engine() {
+    let (release, interaction) = (FhirRelease::R4, Interaction::Create);
+    let focus = r#"{"resourceType": "Patient", "birthDate": "2017-09-05", "_birthDate": {"id": "2345-7"}}"#;
+    let event = Event { release, interaction, focus: Some(focus.to_owned()), previous: None, is_sound: true };
+    let criterion = "birthDate.id = '2345-7'";
+    assert_eq!(compiled(criterion, &event, "Patient"), Some(TRUE));
+    assert_eq!(general(criterion, &event), Some(FALSE));
+}

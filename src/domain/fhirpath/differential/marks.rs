@@ -109,11 +109,13 @@ pub(super) enum Reason {
     Namesake,
     /// An error in a part that cannot change the answer may be passed over (FHIRPath, Boolean logic); it evaluates all.
     Lazy,
+    /// An element's id is there, whatever the element is (FHIR, Element); a value has none to it.
+    PrimitiveId,
 }
 
 impl Reason {
     /// In their order.
-    const ALL: [Self; 43] = [
+    const ALL: [Self; 44] = [
         Self::TrueOfNothing,
         Self::HasValue,
         Self::SeveralItems,
@@ -157,6 +159,7 @@ impl Reason {
         Self::TextOrder,
         Self::Namesake,
         Self::Lazy,
+        Self::PrimitiveId,
     ];
 }
 

@@ -237,7 +237,7 @@ fn disagreement(case: Case<'_>, oracle: &mut Option<Oracle>, tally: &mut Tally) 
     let is_avoided = explanation.as_ref().is_some_and(|explanation| explanation.proof == Proof::Avoided);
     let oracle = oracle.as_mut().filter(|_| !is_avoided && Oracle::knows(case));
     let opinion = oracle.map(|oracle| oracle.ask(&asked, case.event));
-    let text = || described(&asked, case.event, (case.by_compiled, case.by_general), opinion);
+    let text = || described(case, opinion);
     let Some(explanation) = explanation else {
         if tally.shown.insert(asked.clone()) {
             // At once, since a long run goes on.
@@ -259,21 +259,15 @@ fn disagreement(case: Case<'_>, oracle: &mut Option<Oracle>, tally: &mut Tally) 
 }
 
 /// A disagreement as it is reported: the data of the tests are synthetic or published examples.
-fn described(
-    asked: &str,
-    event: &Event,
-    (by_compiled, by_general): (Outcome, Outcome),
-    opinion: Option<Outcome>,
-) -> String {
+fn described(case: Case<'_>, opinion: Option<Outcome>) -> String {
+    let Case { marked, event, by_compiled, by_general, .. } = case;
     let state = |text: &Option<String>| {
         text.as_ref().map_or("-".to_owned(), |text| text.split('\n').map(str::trim_start).collect::<String>())
     };
+    let (asked, (focus, previous)) = (marks::asked(marked), (state(&event.focus), state(&event.previous)));
     format!(
-        "{asked}\n  compiled {by_compiled:?}, general {by_general:?}, fhirpath.js {opinion:?} ({:?} {:?})\n  focus {}\n  previous {}",
-        event.release,
-        event.interaction,
-        state(&event.focus),
-        state(&event.previous)
+        "{asked}\n  made as {marked}\n  compiled {by_compiled:?}, general {by_general:?}, fhirpath.js {opinion:?} ({:?} {:?})\n  focus {focus}\n  previous {previous}",
+        event.release, event.interaction,
     )
 }
 

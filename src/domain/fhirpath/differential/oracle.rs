@@ -56,12 +56,14 @@ impl Oracle {
     /// Whether its answer speaks against the compiled one:
     /// - It evaluates all parts, also those that cannot change the answer, and fails with them.
     /// - To it an element without a value has no type.
+    /// - Its numbers lose the zeros at their end, which are digits of a FHIR decimal.
     pub(super) fn objects(opinion: Outcome, case: Case<'_>, reasons: &[Reason]) -> bool {
         let asked = marks::asked(case.marked);
         let has = |words: &[&str]| words.iter().any(|word| asked.contains(word));
-        let is_eager = opinion == Outcome::Failed && has(&[" and ", " or ", " implies ", "iif(", "True()"]);
+        let is_eager = opinion == Outcome::Failed && has(&[" and ", " or ", " implies ", "iif(", "True()", ".where("]);
         let is_untyped = reasons.contains(&Reason::NoValue) && has(&[" is ", ".is(", ".ofType(", ".type()"]);
-        opinion != case.by_compiled && !is_eager && !is_untyped
+        let is_short = reasons.contains(&Reason::Digits) && has(&[".toString()"]);
+        opinion != case.by_compiled && !is_eager && !is_untyped && !is_short
     }
 
     /// What it says about a criterion, by the same rule as the service: true fires, false and empty do not.

@@ -31,8 +31,11 @@ pub(super) const AVOIDING: [(Reason, Rewrite); 10] = [
 pub(super) const TOGETHER: &[(Reason, Rewrite)] = AVOIDING.split_at(9).0;
 
 /// What leads the compiled engine into a defect of the general one.
-pub(super) const IMITATING: [(Reason, Rewrite); 2] =
-    [(Reason::NoValue, without_valueless), (Reason::Digits, with_short_numbers)];
+pub(super) const IMITATING: [(Reason, Rewrite); 3] = [
+    (Reason::NoValue, without_valueless),
+    (Reason::Digits, with_short_numbers),
+    (Reason::PrimitiveId, without_primitive_ids),
+];
 
 /// The criterion with its literals as [`with_padding`] writes texts.
 pub(super) fn padded(criterion: &str) -> String {
@@ -182,6 +185,20 @@ fn with_empty_namesakes(value: &mut Value) {
             if !members.contains_key(*shorter) && members.keys().any(|name| goes_on(name, longer)) {
                 members.insert((*shorter).to_owned(), Value::Array(Vec::new()));
             }
+        }
+    });
+}
+
+/// Values have no ids.
+fn without_primitive_ids(value: &mut Value) {
+    everywhere(value, &mut |value| {
+        let Value::Object(members) = value else { return };
+        for (_, beside) in members.iter_mut().filter(|(name, _)| name.starts_with('_')) {
+            let each = match beside {
+                Value::Array(each) => each.as_mut_slice(),
+                one => std::slice::from_mut(one),
+            };
+            each.iter_mut().filter_map(Value::as_object_mut).for_each(|beside| drop(beside.remove("id")));
         }
     });
 }

@@ -100,7 +100,7 @@ fn avoided(case: Case<'_>) -> Option<Vec<Reason>> {
     if is_lazy && gives(&equivalent.replace(".single()", ".first()"), event) {
         return Some(vec![Reason::Lazy]);
     }
-    let passes_over = [" and ", " or ", " implies ", "iif(", "True()", "False()"];
+    let passes_over = [" and ", " or ", " implies ", "iif(", "True()", "False()", ".where("];
     let may_pass_over = case.by_general == Outcome::Failed && passes_over.iter().any(|word| equivalent.contains(word));
     let short = rewritten(event, with_one_item).filter(|_| may_pass_over)?;
     let is_settled =
@@ -164,6 +164,8 @@ fn shape(case: Case<'_>) -> Option<Reason> {
         (Reason::OpenChoice, is_error),
         // Another type, and so another answer.
         (Reason::DerivedPrimitive, is_other_answer),
+        // More digits than it counts.
+        (Reason::Precision, case.by_general == Outcome::Failed),
         // Other digits, and so another answer.
         (Reason::Rounding, is_other_answer),
         (Reason::Digits, is_other_answer),

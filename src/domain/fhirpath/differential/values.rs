@@ -100,7 +100,7 @@ impl<'v> Criteria<'_, 'v> {
             15 => format!("{several}.join({}) = {bound}", self.one_of(&["','", "''", ""])),
             16 => format!("{text}.lastIndexOf({bound}) {} {number}", self.one_of(&RELATIONS[..6])),
             17 => format!("{text}.matchesFull({})", self.one_of(&["'[a-z]+'", "'[0-9-]*'", "'a|b'", "'http:.*'"])),
-            18 => format!("{text}.replaceMatches({}, 'x') = 'x'", self.one_of(&["'[a-z]+'", "'[^/]+/'", "'.*'"])),
+            18 => format!("{text}.replaceMatches({}, 'x') = 'x'", self.one_of(&["'[a-z]+'", "'[^/]+/'", "'.+'"])),
             19 => format!("{text}.toChars().count() > {number}"),
             20 => format!("{several}.sort().{}() = {bound}", self.one_of(&["first", "last"])),
             21 => format!("{several}.sort(-$this).first() = {bound}"),
@@ -179,9 +179,13 @@ impl<'v> Criteria<'_, 'v> {
             9 => format!("{text}.toInteger() {relation} {bound}"),
             10 => format!("{text} / {} {relation} {bound}", self.one_of(&["0", "0.0", "3", "1.5"])),
             11 => format!("{text}.toDecimal() {relation} {bound}"),
-            12 => {
-                format!("{text}.{} {relation} {bound}", self.one_of(&["sqrt()", "power(2)", "power(0)", "power(-1)"]))
-            }
+            12 => match self.one_of(&["sqrt()", "power(2)", "power(0)", "power(-1)"]) {
+                "power(-1)" => {
+                    let asked = format!("{text}.power(-1) {relation} {bound}");
+                    marks::mark(Reason::Power, &asked, &format!("iif({text}.single() = 0, {{}}, {asked})"))
+                }
+                function => format!("{text}.{function} {relation} {bound}"),
+            },
             13 if is_decimal => {
                 let asked = format!("{text}.precision() {relation} {}", self.rng.u8(..4));
                 marks::flag(Reason::Digits, &asked)
@@ -266,7 +270,11 @@ impl<'v> Criteria<'_, 'v> {
             65..70 => of_dimension(&format!("{bound} {unit} {relation} {text}")),
             70..76 => format!("{text}.where(value {relation} {bound} and code = {unit}).exists()"),
             76..80 => format!("{text}.value + {bound} {relation} {bound}"),
-            80..84 => self.against_twin(text),
+            80..84 => {
+                let twin = self.twin(text);
+                let asked = format!("{text} {relation} {twin}");
+                marks::mark(Reason::Dimension, &asked, &format!("iif({text}.code = {twin}.code, {asked}, {{}})"))
+            }
             84..88 => {
                 let asked = format!("{text} + {bound} {unit} {relation} {bound} {unit}");
                 if relation.contains('~') { marks::flag(Reason::Rounding, &asked) } else { asked }
