@@ -75,9 +75,9 @@ impl<'e> Evaluation<'e> {
         let Some(pair) = Operand::pair(left.value, right.value)? else { return Ok(None) };
         let Some(ordering) = value::compare(pair.0, pair.1)? else { return Ok(None) };
         Ok(match (left.bound, right.bound) {
-            (None, None) => Some(holds(ordering, operator)),
+            (None, None) => Some(operator.holds(ordering)),
             (Some(bound), None) => bound.compare(ordering, operator),
-            (None, Some(bound)) => bound.compare(ordering.reverse(), turned(operator)),
+            (None, Some(bound)) => bound.compare(ordering.reverse(), operator.turned()),
             (Some(_), Some(_)) => None,
         })
     }
@@ -107,25 +107,6 @@ impl<'e> Evaluation<'e> {
     }
 }
 
-fn holds(ordering: Ordering, operator: Comparison) -> bool {
-    match operator {
-        Comparison::Less => ordering == Ordering::Less,
-        Comparison::LessOrEqual => ordering != Ordering::Greater,
-        Comparison::Greater => ordering == Ordering::Greater,
-        Comparison::GreaterOrEqual => ordering != Ordering::Less,
-    }
-}
-
-/// The operator with its sides changed.
-fn turned(operator: Comparison) -> Comparison {
-    match operator {
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,12 +127,12 @@ mod tests {
                         Bound::Above => *value > 10 * limit,
                     };
                     let mut answers: Vec<bool> =
-                        (-60..=60).filter(in_range).map(|value| holds(value.cmp(&(10 * other)), operator)).collect();
+                        (-60..=60).filter(in_range).map(|value| operator.holds(value.cmp(&(10 * other)))).collect();
                     answers.dedup();
                     let expected = if let [answer] = *answers { Some(answer) } else { None };
                     let found = bound.compare(limit.cmp(&other), operator);
                     assert_eq!(found, expected, "{bound:?} {limit} {operator:?} {other}");
-                    let on_the_right = bound.compare(limit.cmp(&other), turned(turned(operator)));
+                    let on_the_right = bound.compare(limit.cmp(&other), operator.turned().turned());
                     assert_eq!(on_the_right, expected);
                 }
             }
