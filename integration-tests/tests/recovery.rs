@@ -114,8 +114,8 @@ fn a_stop_under_full_load_ends_in_time_with_nothing_left_uncommitted() {
     hospital.spec = hospital.spec.clone().setting("TASKS", "2");
     hospital.produce(1, 30_000, 500).unwrap();
     for stop in 1..=STOPS {
-        // Far more than it can do until it is told to stop.
-        hospital.produce(1 + stop, 3_000, 500).unwrap();
+        // Far more than it can do until it is told to stop, on the fastest machine too.
+        hospital.produce(1 + stop, 20_000, 500).unwrap();
         let before = outputs(&hospital.scene);
         // The first stop meets one batch of everything, and members that still join; the others a steady run.
         let spec =
