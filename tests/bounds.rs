@@ -12,8 +12,6 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fhir_fanout::config;
-use fhir_fanout::config::environment::Environment;
 use fhir_fanout::domain::event::{FhirRelease, Interaction};
 use fhir_fanout::domain::fhirpath::{Budget, EVALUATION_STEPS, EvaluationError, FhirPath};
 use fhir_fanout::domain::limits::Limits;
@@ -23,6 +21,14 @@ use fhir_fanout::domain::refusals::Refusals;
 use fhir_fanout::domain::source::SourceRecord;
 use fhir_fanout::domain::tally::Tally;
 use serde_json::{Value, json};
+
+use self::clock::timed;
+use self::plan::load;
+
+#[path = "support/clock.rs"]
+mod clock;
+#[path = "support/plan.rs"]
+mod plan;
 
 /// How much slower than ten times a record of ten times the size may be: allocators and caches.
 const SLACK: u32 = 4;
@@ -48,27 +54,6 @@ destinations:
   - { id: final, topic: http://example.org/final, kafkaTopic: to-final }
   - { id: all, topic: http://example.org/all, kafkaTopic: to-all, content: id-only, key: patient }
 ";
-
-fn plan() -> Arc<Plan> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("topics.yaml");
-    std::fs::write(&path, TOPICS).unwrap();
-    let environment: Environment = [("FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS", "broker:9092")].into_iter().collect();
-    let loaded = config::load(None, &path, &environment, &Arc::new(FhirPath::new()));
-    Arc::new(loaded.topics.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)).plan)
-}
-
-/// The time that this thread has had on a processor.
-fn processor_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
-fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
-    let before = processor_time();
-    let result = run();
-    (result, processor_time() - before)
-}
 
 fn nested(levels: usize) -> String {
     "[".repeat(levels) + &"]".repeat(levels)
@@ -166,7 +151,7 @@ fn process(plan: &Arc<Plan>, kafka_topic: &str, value: &[u8], runs: usize) -> (u
 
 #[test]
 fn time_grows_with_the_size_and_no_faster() {
-    let plan = plan();
+    let plan = Arc::new(load(TOPICS, &[]));
     let small = 50_000;
     for (name, grows) in GROWING {
         let (kafka_topic, value) = grows(small);
@@ -182,7 +167,7 @@ fn time_grows_with_the_size_and_no_faster() {
 #[test]
 #[ignore = "a measurement"]
 fn a_hundred_megabytes_of_everything() {
-    let plan = plan();
+    let plan = Arc::new(load(TOPICS, &[]));
     for (name, grows) in GROWING {
         let (kafka_topic, value) = grows(100_000_000);
         let (outputs, taken) = process(&plan, kafka_topic, &value, 1);

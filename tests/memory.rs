@@ -14,8 +14,6 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use fhir_fanout::config;
-use fhir_fanout::config::environment::Environment;
 use fhir_fanout::domain::event::{FhirRelease, Interaction};
 use fhir_fanout::domain::fhirpath::{
     Budget, Criterion, EvaluationError, EventSubject, EventText, FhirPath, Prepared, Workspace,
@@ -27,6 +25,11 @@ use fhir_fanout::domain::refusals::Refusals;
 use fhir_fanout::domain::source::SourceRecord;
 use fhir_fanout::domain::tally::Tally;
 use serde_json::json;
+
+use self::plan::load;
+
+#[path = "support/plan.rs"]
+mod plan;
 
 thread_local! {
     static LIVE: Cell<i64> = const { Cell::new(0) };
@@ -288,17 +291,7 @@ destinations:
 /// Each task has a pipeline for as long as it runs.
 #[test]
 fn a_pipeline_keeps_little_of_a_huge_record() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("topics.yaml");
-    std::fs::write(&path, TOPICS).unwrap();
-    let environment: Environment = [
-        ("FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS", "broker:9092"),
-        ("FHIR_FANOUT__EVALUATION_MEMORY_BYTES", "67108864"),
-    ]
-    .into_iter()
-    .collect();
-    let loaded = config::load(None, &path, &environment, &Arc::new(FhirPath::new()));
-    let plan = Arc::new(loaded.topics.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)).plan);
+    let plan = Arc::new(load(TOPICS, &[("EVALUATION_MEMORY_BYTES", "67108864")]));
     let limits = Limits { max_message_bytes: usize::MAX, by_kafka_topic: HashMap::new(), compressed: false };
     let mut pipeline = Pipeline::new(Arc::clone(&plan), limits);
     let mut process = |kafka_topic: &str, value: &str| {

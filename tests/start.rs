@@ -11,17 +11,21 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
-use fhir_fanout::config;
-use fhir_fanout::config::environment::Environment;
-use fhir_fanout::domain::fhirpath::FhirPath;
 use fhir_fanout::domain::limits::Limits;
 use fhir_fanout::domain::pipeline::Pipeline;
 use fhir_fanout::domain::plan::Plan;
 use fhir_fanout::domain::refusals::Refusals;
 use fhir_fanout::domain::source::SourceRecord;
 use fhir_fanout::domain::tally::Tally;
+
+use self::clock::timed;
+use self::plan::load;
+
+#[path = "support/clock.rs"]
+mod clock;
+#[path = "support/plan.rs"]
+mod plan;
 
 const TOPICS: usize = 1_000;
 
@@ -46,27 +50,6 @@ fn topics(resource: &str) -> String {
     text
 }
 
-/// The time that this thread has had on a processor.
-fn processor_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
-fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
-    let before = processor_time();
-    let result = run();
-    (result, processor_time() - before)
-}
-
-fn load(topics: &str) -> Plan {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("topics.yaml");
-    std::fs::write(&path, topics).unwrap();
-    let environment: Environment = [("FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS", "broker:9092")].into_iter().collect();
-    let loaded = config::load(None, &path, &environment, &Arc::new(FhirPath::new()));
-    loaded.topics.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics)).plan
-}
-
 fn event(plan: &Plan, pipeline: &mut Pipeline, resource_type: &str) {
     let value = format!(
         r#"{{"interaction":"create","resource":{{"resourceType":"{resource_type}","id":"r1","meta":{{"tag":[{{"system":"urn:t","code":"4"}}]}}}}}}"#
@@ -88,10 +71,10 @@ fn event(plan: &Plan, pipeline: &mut Pipeline, resource_type: &str) {
 #[test]
 fn a_thousand_topics_for_any_type_load_as_fast_as_for_one() {
     // The model and the engines are made once.
-    load(&topics("Patient"));
+    load(&topics("Patient"), &[]);
     let [one, any] = ["Observation", "Resource"].map(|resource| {
         let text = topics(resource);
-        let (plan, loading) = timed(|| load(&text));
+        let (plan, loading) = timed(|| load(&text, &[]));
         let plan = Arc::new(plan);
         let limits = Limits { max_message_bytes: usize::MAX, by_kafka_topic: HashMap::new(), compressed: false };
         let mut pipeline = Pipeline::new(Arc::clone(&plan), limits);

@@ -36,8 +36,6 @@ pub(super) struct Shared {
     orders: Sender<(Order, Sender<()>)>,
     /// Committed events seen in the ingest.
     pub(super) events: AtomicUsize,
-    /// Outputs seen.
-    pub(super) outputs: AtomicUsize,
     /// Findings so far.
     pub(super) found: AtomicUsize,
     /// Records of transactions that a kill left open: no `read_committed` reader may ever see them.
@@ -91,7 +89,6 @@ impl Watch {
             stop: AtomicBool::new(false),
             orders: sender,
             events: AtomicUsize::new(0),
-            outputs: AtomicUsize::new(0),
             found: AtomicUsize::new(0),
             witnesses: Mutex::default(),
             refuted: Mutex::default(),
@@ -174,7 +171,6 @@ impl Reader {
             self.shared.events.fetch_add(1, Ordering::Relaxed);
             self.stream.ingest(&record);
         } else {
-            self.shared.outputs.fetch_add(1, Ordering::Relaxed);
             match self.lying.get_mut(&record.position.kafka_topic) {
                 Some(lying) => *lying += 1,
                 None => drop(self.lying.insert(record.position.kafka_topic.clone(), 1)),

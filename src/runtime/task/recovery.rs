@@ -38,7 +38,7 @@ impl<Io: TaskIo> Task<'_, Io> {
                 self.producer = Some(producer);
                 self.backlog.drop_front(batch.records);
                 self.ledger.add(&batch.offsets, &batch.tally, batch.records, self.io.now());
-                self.regain_trust();
+                self.regain_trust(2);
                 Ok(())
             }
             Outcome::Committed(producer, batch) => {
@@ -78,19 +78,16 @@ impl<Io: TaskIo> Task<'_, Io> {
     fn settle_committed(&mut self, batch: &Batch) {
         self.backlog.drop_front(batch.records);
         self.committed(&batch.offsets, &batch.tally);
-        let limit = self.trouble.limit;
-        self.regain_trust();
-        if self.since(batch.started) > self.setup.settings.transaction_timeout / 2 {
-            // Twice as much would outlive its time.
-            self.trouble.limit = limit;
-        }
+        // Twice as much would outlive its time.
+        let is_slow = self.since(batch.started) > self.setup.settings.transaction_timeout / 2;
+        self.regain_trust(if is_slow { 1 } else { 2 });
     }
 
     /// The records in front are done. After a refusal the batches grow again step by step: refused records come in
     /// swarms, and finding each of them from the largest batch down would take a dozen aborted transactions.
-    fn regain_trust(&mut self) {
+    fn regain_trust(&mut self, growth: usize) {
         let most = self.setup.settings.batch.max_records;
-        let limit = self.trouble.limit.map(|limit| limit.saturating_mul(2)).filter(|limit| *limit < most);
+        let limit = self.trouble.limit.map(|limit| limit.saturating_mul(growth)).filter(|limit| *limit < most);
         self.forget_trouble();
         self.trouble.limit = limit;
         // The next refusal halves at once.

@@ -8,7 +8,7 @@
 //! - **Both**: what can be avoided is avoided, the rest is imitated, and both then give one answer.
 
 use super::marks::{self, Reason, Side};
-use super::rewrites::{AVOIDING, IMITATING, TOGETHER, padded, rewritten, with_one_item, with_padding};
+use super::rewrites::{AVOIDING, IMITATING, Rewrite, TOGETHER, padded, rewritten, with_one_item, with_padding};
 use super::{Event, Outcome, compiled, general};
 
 /// How it is known that a defect explains a disagreement.
@@ -55,31 +55,47 @@ fn other_side(marked: &str, side: Side, is_chosen: impl Fn(Reason) -> bool) -> O
     (text != marks::asked(marked)).then_some(text)
 }
 
-/// The defects without which the general engine gives the compiled answer.
-fn avoided(case: Case<'_>) -> Option<Vec<Reason>> {
-    let Case { marked, event, by_compiled, .. } = case;
-    let gives = |criterion: &str, event: &Event| general(criterion, event) == Some(by_compiled);
+/// The marks and rewrites with which an engine gives the wanted answer: one mark, all of them, one rewrite, or that and all
+/// marks.
+fn found(
+    case: Case<'_>,
+    side: Side,
+    rewrites: &[(Reason, Rewrite)],
+    gives: &impl Fn(&str, &Event) -> bool,
+) -> Option<Vec<Reason>> {
+    let Case { marked, event, .. } = case;
     let marks: Vec<Reason> = marks::reasons(marked).into_iter().collect();
     for mark in &marks {
-        let alone = other_side(marked, Side::Equivalent, |reason| reason == *mark);
+        let alone = other_side(marked, side, |reason| reason == *mark);
         if alone.is_some_and(|criterion| gives(&criterion, event)) {
             return Some(vec![*mark]);
         }
     }
-    let (asked, equivalent) = (marks::asked(marked), other_side(marked, Side::Equivalent, |_| true));
-    if equivalent.as_ref().is_some_and(|equivalent| gives(equivalent, event)) {
+    let (asked, all) = (marks::asked(marked), other_side(marked, side, |_| true));
+    if all.as_ref().is_some_and(|all| gives(all, event)) {
         return Some(marks);
     }
-    for (reason, rewrite) in AVOIDING {
+    for (reason, rewrite) in rewrites {
         let Some(changed) = rewritten(event, rewrite) else { continue };
         if gives(&asked, &changed) {
-            return Some(vec![reason]);
+            return Some(vec![*reason]);
         }
-        if equivalent.as_ref().is_some_and(|equivalent| gives(equivalent, &changed)) {
-            return Some([&*marks, &[reason]].concat());
+        if all.as_ref().is_some_and(|all| gives(all, &changed)) {
+            return Some([&*marks, &[*reason]].concat());
         }
     }
-    let equivalent = equivalent.unwrap_or(asked);
+    None
+}
+
+/// The defects without which the general engine gives the compiled answer.
+fn avoided(case: Case<'_>) -> Option<Vec<Reason>> {
+    let Case { marked, event, by_compiled, .. } = case;
+    let gives = |criterion: &str, event: &Event| general(criterion, event) == Some(by_compiled);
+    if let Some(reasons) = found(case, Side::Equivalent, &AVOIDING, &gives) {
+        return Some(reasons);
+    }
+    let marks: Vec<Reason> = marks::reasons(marked).into_iter().collect();
+    let equivalent = marks::resolved(marked, &|_| Side::Equivalent);
     let changed = rewritten(event, |state| TOGETHER.iter().for_each(|(_, rewrite)| rewrite(state)));
     if changed.as_ref().is_some_and(|changed| gives(&equivalent, changed)) {
         return Some(marks.into_iter().chain(TOGETHER.iter().map(|(reason, _)| *reason)).collect());
@@ -112,26 +128,10 @@ fn avoided(case: Case<'_>) -> Option<Vec<Reason>> {
 fn imitated(case: Case<'_>) -> Option<Vec<Reason>> {
     let Case { marked, root, event, by_general, .. } = case;
     let gives = |criterion: &str, event: &Event| compiled(criterion, event, root) == Some(by_general);
-    let marks: Vec<Reason> = marks::reasons(marked).into_iter().collect();
-    for mark in &marks {
-        let alone = other_side(marked, Side::Imitation, |reason| reason == *mark);
-        if alone.is_some_and(|criterion| gives(&criterion, event)) {
-            return Some(vec![*mark]);
-        }
+    if let Some(reasons) = found(case, Side::Imitation, &IMITATING, &gives) {
+        return Some(reasons);
     }
-    let (asked, imitation) = (marks::asked(marked), other_side(marked, Side::Imitation, |_| true));
-    if imitation.as_ref().is_some_and(|imitation| gives(imitation, event)) {
-        return Some(marks);
-    }
-    for (reason, rewrite) in IMITATING {
-        let Some(changed) = rewritten(event, rewrite) else { continue };
-        if gives(&asked, &changed) {
-            return Some(vec![reason]);
-        }
-        if imitation.as_ref().is_some_and(|imitation| gives(imitation, &changed)) {
-            return Some([&*marks, &[reason]].concat());
-        }
-    }
+    let asked = marks::asked(marked);
     // The general engine passes over the part that fails, where the compiled engine evaluates it.
     let is_lazy = case.by_compiled == Outcome::Failed && asked.contains(".single()");
     (is_lazy && gives(&asked.replace(".single()", ".first()"), event)).then(|| vec![Reason::Lazy])
