@@ -1,6 +1,7 @@
 //! What criteria cost: compiled, beside the general engine with its conversion of the event.
 //!
-//! `cargo bench --bench criteria`. Every sample begins with the bytes of an event, as the pipeline does.
+//! `cargo bench --bench criteria`. Every sample begins with an event as it is decoded, as the pipeline does: the text of
+//! each version, checked, with the places of its members. What that costs is `the_event_is_decoded`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark fails by panicking and prints")]
 
 use std::fmt::Write as _;
@@ -8,6 +9,7 @@ use std::fmt::Write as _;
 use divan::{Bencher, black_box};
 use fhir_fanout::domain::event::{FhirRelease, Interaction};
 use fhir_fanout::domain::fhirpath::{Budget, Criterion, EventSubject, EventText, FhirPath, Prepared, Workspace};
+use fhir_fanout::domain::json::Outline;
 
 fn main() {
     divan::main();
@@ -91,19 +93,30 @@ impl Scene {
         Self::new("Observation", &OBSERVATION_CRITERIA)
     }
 
-    fn event(&self) -> EventText<'_> {
+    /// The two versions as they are decoded: that costs the same whichever engine follows.
+    fn states(&self) -> [Outline<'_>; 2] {
+        [&self.focus, &self.previous].map(|text| Outline::read(text).unwrap())
+    }
+
+    fn event<'e>(states: &'e [Outline<'_>; 2]) -> EventText<'e> {
         EventText {
             release: FhirRelease::R4,
             interaction: Interaction::Update,
-            focus: Some(&self.focus),
-            previous: Some(&self.previous),
+            focus: Some((&states[0]).into()),
+            previous: Some((&states[1]).into()),
             time: "2026-02-03T10:11:12Z",
         }
     }
 
     /// Evaluates these criteria about the event from its bytes on; says how many fire.
-    fn run(&self, prepared: Option<&Prepared>, positions: &[usize], workspace: &mut Workspace) -> usize {
-        let mut subject = EventSubject::new(black_box(self.event()), prepared, workspace);
+    fn run(
+        &self,
+        states: &[Outline<'_>; 2],
+        prepared: Option<&Prepared>,
+        positions: &[usize],
+        workspace: &mut Workspace,
+    ) -> usize {
+        let mut subject = EventSubject::new(black_box(Self::event(states)), prepared, workspace);
         let mut fires = |position: usize| {
             subject.evaluate(position, &self.criteria[position], &mut Budget::of_evaluation()).unwrap()
         };
@@ -123,7 +136,8 @@ fn scene(resource_type: &str) -> Scene {
 fn six_criteria_compiled(bencher: Bencher<'_, '_>, resource_type: &str) {
     let scene = scene(resource_type);
     let mut workspace = Workspace::new();
-    bencher.bench_local(|| scene.run(Some(&scene.prepared), &[0, 1, 2, 3, 4, 5], &mut workspace));
+    let states = scene.states();
+    bencher.bench_local(|| scene.run(&states, Some(&scene.prepared), &[0, 1, 2, 3, 4, 5], &mut workspace));
 }
 
 /// The same by the general engine, with its conversion of the event.
@@ -131,7 +145,15 @@ fn six_criteria_compiled(bencher: Bencher<'_, '_>, resource_type: &str) {
 fn six_criteria_general(bencher: Bencher<'_, '_>, resource_type: &str) {
     let scene = scene(resource_type);
     let mut workspace = Workspace::new();
-    bencher.bench_local(|| scene.run(None, &[0, 1, 2, 3, 4, 5], &mut workspace));
+    let states = scene.states();
+    bencher.bench_local(|| scene.run(&states, None, &[0, 1, 2, 3, 4, 5], &mut workspace));
+}
+
+/// What comes before both: the two versions are checked, and the places of their members found.
+#[divan::bench(args = TYPES)]
+fn the_event_is_decoded(bencher: Bencher<'_, '_>, resource_type: &str) {
+    let scene = scene(resource_type);
+    bencher.bench_local(|| black_box(&scene).states().len());
 }
 
 /// Each criterion alone, with the reading of the event.
@@ -139,7 +161,8 @@ fn six_criteria_general(bencher: Bencher<'_, '_>, resource_type: &str) {
 fn one_criterion_compiled(bencher: Bencher<'_, '_>, position: usize) {
     let scene = Scene::observation();
     let mut workspace = Workspace::new();
-    bencher.bench_local(|| scene.run(Some(&scene.prepared), &[position], &mut workspace));
+    let states = scene.states();
+    bencher.bench_local(|| scene.run(&states, Some(&scene.prepared), &[position], &mut workspace));
 }
 
 /// The same by the general engine, with its conversion of the event.
@@ -147,7 +170,8 @@ fn one_criterion_compiled(bencher: Bencher<'_, '_>, position: usize) {
 fn one_criterion_general(bencher: Bencher<'_, '_>, position: usize) {
     let scene = Scene::observation();
     let mut workspace = Workspace::new();
-    bencher.bench_local(|| scene.run(None, &[position], &mut workspace));
+    let states = scene.states();
+    bencher.bench_local(|| scene.run(&states, None, &[position], &mut workspace));
 }
 
 /// Bytes of the current and the previous version, and four criteria. To stay under 8 us.
@@ -155,7 +179,7 @@ fn one_criterion_general(bencher: Bencher<'_, '_>, position: usize) {
 fn current_and_previous_and_four_criteria(bencher: Bencher<'_, '_>) {
     let scene = Scene::observation();
     let mut workspace = Workspace::new();
-    bencher.bench_local(|| scene.run(Some(&scene.prepared), &[0, 1, 2, 4], &mut workspace));
+    bencher.bench_local(|| scene.run(&scene.states(), Some(&scene.prepared), &[0, 1, 2, 4], &mut workspace));
 }
 
 /// The topics' criteria, as the pipeline asks them: those that cannot be true are left out together.
@@ -163,8 +187,9 @@ fn bench_topics(bencher: Bencher<'_, '_>, resource_type: &str, topics: usize, cr
     let scene = Scene::new(resource_type, &(0..topics).map(criterion).collect::<Vec<_>>());
     let mut workspace = Workspace::new();
     let (mut open, all) = (Vec::new(), (0..topics as u32).collect::<Vec<_>>());
+    let states = scene.states();
     bencher.bench_local(|| {
-        let mut subject = EventSubject::new(black_box(scene.event()), Some(&scene.prepared), &mut workspace);
+        let mut subject = EventSubject::new(black_box(Scene::event(&states)), Some(&scene.prepared), &mut workspace);
         let mut budget = Budget::of_evaluation();
         open.clear();
         open.extend_from_slice(subject.sift(&mut budget).unwrap_or(&all));

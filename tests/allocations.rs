@@ -106,8 +106,8 @@ fn allocations(prepared: &Prepared, position: usize, events: u64, run: impl Fn(&
         let event = EventText {
             release: FhirRelease::R4,
             interaction: Interaction::Update,
-            focus: Some(OBSERVATION),
-            previous: Some(&previous),
+            focus: Some(OBSERVATION.into()),
+            previous: Some(previous.as_str().into()),
             time: "2026-03-05T08:30:00.250Z",
         };
         run(&mut EventSubject::new(event, Some(prepared), &mut workspace));

@@ -95,7 +95,7 @@ fn event(text: &str) -> EventText<'_> {
     EventText {
         release: FhirRelease::R4,
         interaction: Interaction::Create,
-        focus: Some(text),
+        focus: Some(text.into()),
         previous: None,
         time: "2026-03-05T08:30:00.250Z",
     }
@@ -245,7 +245,8 @@ fn what_one_huge_event_has_grown_is_given_back() {
     for text in texts {
         let ((), peak, kept) = weighed(|| {
             let mut budget = Budget::of_record(STEPS, 0).with_memory(64 * MIB);
-            let event = EventText { interaction: Interaction::Update, previous: Some(text), ..event(text) };
+            let event =
+                EventText { interaction: Interaction::Update, previous: Some(text.as_str().into()), ..event(text) };
             let mut subject = EventSubject::new(event, Some(&prepared), &mut workspace);
             let _sifted = subject.sift(&mut budget).map(<[u32]>::len);
             for (position, criterion) in criteria.iter().enumerate() {

@@ -34,11 +34,11 @@ pub fn run(data: &[u8]) {
         assert!(event.identity.resource_type.starts_with(|first: char| first.is_ascii_uppercase()));
         if let Some(focus) = &event.focus {
             let _any = focus.patient_id();
-            assert!(is_inside(focus.json), "a resource is the record's own text");
-            assert!(focus.json.starts_with('{') && focus.json.ends_with('}'));
+            assert!(is_inside(focus.json()), "a resource is the record's own text");
+            assert!(focus.json().starts_with('{') && focus.json().ends_with('}'));
         }
-        if let Some(previous) = event.previous {
-            assert!(is_inside(previous));
+        if let Some(previous) = &event.previous {
+            assert!(is_inside(previous.text()));
             assert_eq!(event.interaction, Interaction::Update);
         }
     }

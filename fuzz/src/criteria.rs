@@ -12,7 +12,7 @@ use fhir_fanout::domain::fhirpath::{
     Budget, Criterion, EVALUATION_STEPS, EvaluationError, EventSubject, EventText, FhirPath, Prepared, Severity,
     Workspace,
 };
-use fhir_fanout::domain::json;
+use fhir_fanout::domain::json::{self, ObjectText, Outline};
 use serde_json::Value;
 
 const RESOURCE: &str = include_str!("observation.json");
@@ -23,7 +23,7 @@ pub fn run(data: &[u8]) {
     let Some(Ok(text)) = parts.next().map(std::str::from_utf8) else { return };
     let focus = match parts.next().map(std::str::from_utf8) {
         None => RESOURCE,
-        Some(Ok(own)) if own.len() < 4096 && json::inspect(own).is_ok() => own,
+        Some(Ok(own)) if own.len() < 4096 && Outline::read(own).is_ok() => own,
         Some(_) => return,
     };
     let Ok(value) = json::value(focus) else { return };
@@ -63,6 +63,8 @@ fn by_general_engine(criterion: &Criterion, focus: &Arc<Value>) {
 
 /// As the pipeline asks: from the text of the event, in one workspace for all events.
 fn compiled(criteria: &[Criterion], focus: &str) {
+    let Ok(outline) = Outline::read(focus) else { return };
+    let focus = &outline;
     let mut workspace = Workspace::new();
     for release in [FhirRelease::R4, FhirRelease::R5] {
         let prepared = FhirPath::new().prepare(release, "Observation", criteria, [&[0]; 3]);
@@ -77,10 +79,15 @@ fn compiled(criteria: &[Criterion], focus: &str) {
             (Interaction::Delete, None, None),
         ] {
             let time = "2024-05-02T08:30:00.123+02:00";
+            let states = [focus, previous];
+            let [focus, previous] = states.map(|outline| outline.map(ObjectText::from));
             let event = EventText { release, interaction, focus, previous, time };
+            let [focus, previous] = states.map(|outline| outline.map(|outline| outline.text().into()));
+            let plain = EventText { focus, previous, ..event };
             let first = ask(&criteria[0], event, &prepared, &mut workspace);
             assert_eq!(first, ask(&criteria[0], event, &prepared, &mut workspace), "the workspace remembers nothing");
             assert_eq!(first, ask(&criteria[0], event, &prepared, &mut Workspace::new()), "a new workspace is the same");
+            assert_eq!(first, ask(&criteria[0], plain, &prepared, &mut workspace), "without the places it is the same");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::json::Outline;
 use super::reference::Identity;
 use super::resource::{ClaimedOrganization, Resource};
 use super::source::SourceRecord;
@@ -20,8 +21,8 @@ pub struct ResourceEvent<'a> {
     pub identity: Identity<'a>,
     /// The resource: the new version, or a delete's last known state. `None` only for a delete that came without.
     pub focus: Option<Resource<'a>>,
-    /// The text of the version before an update, where the record carries it.
-    pub previous: Option<&'a str>,
+    /// The version before an update, where the record carries it.
+    pub previous: Option<Outline<'a>>,
     /// The event's own time as the envelope tells it; anything but a full instant is passed over.
     pub timestamp: Option<Cow<'a, str>>,
     /// The organization that the envelope names, over that of the focus.
@@ -49,7 +50,8 @@ impl<'a> ResourceEvent<'a> {
     /// An event whose focus the record carries.
     #[must_use]
     pub fn with_focus(interaction: Interaction, focus: Resource<'a>) -> Self {
-        Self { focus: Some(focus.clone()), ..Self::new(interaction, focus.identity) }
+        let identity = focus.identity.clone();
+        Self { focus: Some(focus), ..Self::new(interaction, identity) }
     }
 
     /// Writes the event's time: the first full instant among its own `timestamp`, the focus's `meta.lastUpdated` (both as

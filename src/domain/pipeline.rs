@@ -24,6 +24,7 @@ use super::organization::OrganizationNode;
 use super::output::{DeadLetterClass, OutputHeader, OutputKind, OutputRecord};
 use super::plan::{Content, Destination, DestinationIndex, KeySource, Plan, TopicIndex};
 use super::refusals::Refusals;
+use super::resource::Resource;
 use super::source::SourceRecord;
 use super::tally::{EventOutcome, FilterReason, Tally};
 use super::trigger::Verdict;
@@ -361,7 +362,7 @@ impl Current<'_, '_> {
     /// The resource that the notification carries: none for a delete.
     fn resource(&self) -> Option<&str> {
         let focus = self.event.focus.as_ref().filter(|_| self.event.interaction != Interaction::Delete);
-        focus.map(|focus| focus.json)
+        focus.map(Resource::json)
     }
 
     fn patient_id(&self) -> Option<Cow<'_, str>> {

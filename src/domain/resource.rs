@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::json;
+use super::json::{self, Flaw, Malformed, Outline, Scanner};
 use super::reference::{self, Identity};
 
 /// A resource inside a record. Its text is the record's own, without surrounding white space.
 #[derive(Debug, Clone)]
 pub struct Resource<'a> {
-    /// The resource's text, unchanged.
-    pub json: &'a str,
+    /// The resource's text, unchanged, and where its members stand.
+    pub outline: Outline<'a>,
     /// Its type and id.
     pub identity: Identity<'a>,
     meta: Option<&'a str>,
@@ -39,6 +39,15 @@ pub enum BadResource {
     Id,
 }
 
+impl From<Flaw> for BadResource {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::TooDeep => Self::TooDeep,
+            Flaw::LoneSurrogate => Self::LoneSurrogate,
+        }
+    }
+}
+
 /// The members of `meta` that matter.
 #[derive(Debug, Default)]
 pub struct Meta<'a> {
@@ -65,9 +74,21 @@ impl<'a> Resource<'a> {
     /// # Errors
     /// See [`BadResource`].
     pub fn read(json: &'a str) -> Result<Self, BadResource> {
+        let mut scanner = Scanner::new(json);
+        let resource = Self::scan(&mut scanner).map_err(|Malformed| BadResource::NotAnObject)?;
+        scanner.end().map_err(|Malformed| BadResource::NotAnObject)?;
+        resource
+    }
+
+    /// Takes a value that should be a resource.
+    pub(super) fn scan(scanner: &mut Scanner<'a>) -> Result<Result<Self, BadResource>, Malformed> {
+        if scanner.next() != b'{' {
+            scanner.skip(0)?;
+            return Ok(Err(BadResource::NotAnObject));
+        }
         let (mut resource_type, mut id, mut meta) = (None, None, None);
         let mut patients = [None; PATIENT_MEMBERS.len()];
-        json::members(json, |name, value| match name {
+        let outline = Outline::scan(scanner, |name, value| match name {
             "resourceType" => resource_type = Some(value),
             "id" => id = Some(value),
             "meta" => meta = json::present(value),
@@ -76,17 +97,20 @@ impl<'a> Resource<'a> {
                     patients[position] = json::present(value);
                 }
             }
-        })
-        .map_err(|_| BadResource::NotAnObject)?;
-        json::inspect(json).map_err(|flaw| match flaw {
-            json::Flaw::TooDeep => BadResource::TooDeep,
-            json::Flaw::LoneSurrogate => BadResource::LoneSurrogate,
         })?;
-        let resource_type = resource_type.and_then(json::string).filter(|text| reference::is_type_name(text));
-        let id = id.and_then(json::string).filter(|text| reference::is_id(text));
-        let identity =
-            Identity { resource_type: resource_type.ok_or(BadResource::Type)?, id: id.ok_or(BadResource::Id)? };
-        Ok(Self { json: json.trim_ascii(), identity, meta, patients })
+        Ok(outline.map_err(BadResource::from).and_then(|outline| {
+            let resource_type = resource_type.and_then(json::string).filter(|text| reference::is_type_name(text));
+            let id = id.and_then(json::string).filter(|text| reference::is_id(text));
+            let identity =
+                Identity { resource_type: resource_type.ok_or(BadResource::Type)?, id: id.ok_or(BadResource::Id)? };
+            Ok(Self { outline, identity, meta, patients })
+        }))
+    }
+
+    /// The resource's text, unchanged.
+    #[must_use]
+    pub fn json(&self) -> &'a str {
+        self.outline.text()
     }
 
     /// Reads `meta`. A member of the wrong type is as good as absent: it decides nothing then.

@@ -10,6 +10,7 @@
 
 use super::event::{Interaction, ResourceEvent};
 use super::fhirpath::{Budget, Criterion, EventSubject, EventText, Prepared, Workspace};
+use super::json::ObjectText;
 use super::output::DeadLetterClass;
 use super::plan::{Candidate, CriterionIndex, OnError, OnMissingState, Plan};
 use super::tally::FilterReason;
@@ -129,8 +130,8 @@ impl<'e, 'a> Questioner<'e, 'a> {
         let text = EventText {
             release: event.fhir_release.unwrap_or(plan.fhir_release),
             interaction: event.interaction,
-            focus: event.focus.as_ref().map(|focus| focus.json),
-            previous: event.previous,
+            focus: event.focus.as_ref().map(|focus| (&focus.outline).into()),
+            previous: event.previous.as_ref().map(ObjectText::from),
             time,
         };
         let subject = EventSubject::new(text, criteria, workspace);

@@ -59,7 +59,7 @@ pub(super) fn decode(text: &str) -> Result<Vec<ResourceEvent<'_>>, Undecodable> 
         "entry" => entries = json::present(value),
         _ => {}
     })
-    .map_err(not_an_object)?;
+    .map_err(|_| not_an_object(text))?;
     let kind = resource_type.filter(|name| name == "Bundle").and(bundle_type).and_then(|code| BundleKind::of(&code));
     let kind = kind.ok_or(Undecodable::BundleType)?;
     let entries = entries.map_or(Ok(Vec::new()), json::elements).map_err(|_| Undecodable::BundleEntry)?;

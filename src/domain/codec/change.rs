@@ -1,9 +1,9 @@
 //! The change envelope: `{interaction, resource, previous?, reference?, timestamp?, organization?, fhirRelease?}`.
 
 use crate::domain::event::{FhirRelease, Interaction, ResourceEvent};
-use crate::domain::json;
+use crate::domain::json::{self, Malformed, Scanner};
 use crate::domain::reference::{self, Identity};
-use crate::domain::resource::{ClaimedOrganization, Resource, literal_reference};
+use crate::domain::resource::{BadResource, ClaimedOrganization, Resource, literal_reference};
 
 use super::{Undecodable, not_an_object};
 
@@ -11,8 +11,8 @@ use super::{Undecodable, not_an_object};
 #[derive(Default)]
 struct Envelope<'a> {
     interaction: Option<&'a str>,
-    resource: Option<&'a str>,
-    previous: Option<&'a str>,
+    resource: Option<Result<Resource<'a>, BadResource>>,
+    previous: Option<Result<Resource<'a>, BadResource>>,
     reference: Option<&'a str>,
     timestamp: Option<&'a str>,
     organization: Option<&'a str>,
@@ -21,12 +21,12 @@ struct Envelope<'a> {
 
 /// Reads the event.
 pub(super) fn decode(text: &str) -> Result<ResourceEvent<'_>, Undecodable> {
-    let envelope = Envelope::read(text)?;
+    let mut envelope = Envelope::read(text).map_err(|Malformed| not_an_object(text))?;
     let interaction = envelope.interaction.and_then(json::string).and_then(|code| Interaction::from_code(&code));
     let mut event = match interaction.ok_or(Undecodable::Interaction)? {
-        Interaction::Create => ResourceEvent::with_focus(Interaction::Create, Resource::read(envelope.resource()?)?),
-        Interaction::Update => envelope.update()?,
-        Interaction::Delete => envelope.delete()?,
+        Interaction::Create => ResourceEvent::with_focus(Interaction::Create, envelope.take_resource()?),
+        Interaction::Update => envelope.take_update()?,
+        Interaction::Delete => envelope.take_delete()?,
     };
     event.timestamp = envelope.timestamp.and_then(json::string);
     event.organization = envelope.organization.map(ClaimedOrganization::read);
@@ -35,46 +35,49 @@ pub(super) fn decode(text: &str) -> Result<ResourceEvent<'_>, Undecodable> {
 }
 
 impl<'a> Envelope<'a> {
-    fn read(text: &'a str) -> Result<Self, Undecodable> {
+    /// One pass over the record: the versions of the resource are read where they stand.
+    fn read(text: &'a str) -> Result<Self, Malformed> {
         let mut envelope = Self::default();
-        json::members(text, |name, value| {
-            let member = match name {
+        let mut scanner = Scanner::new(text);
+        scanner.members(|name, scanner| {
+            let member = match &*name.text {
+                "resource" => return version(scanner).map(|version| envelope.resource = version),
+                "previous" => return version(scanner).map(|version| envelope.previous = version),
                 "interaction" => &mut envelope.interaction,
-                "resource" => &mut envelope.resource,
-                "previous" => &mut envelope.previous,
                 "reference" => &mut envelope.reference,
                 "timestamp" => &mut envelope.timestamp,
                 "organization" => &mut envelope.organization,
                 "fhirRelease" => &mut envelope.fhir_release,
-                _ => return,
+                _ => return scanner.skip(1),
             };
-            *member = json::present(value);
-        })
-        .map_err(not_an_object)?;
+            *member = json::present(scanner.value(1)?);
+            Ok(())
+        })?;
+        scanner.end()?;
         Ok(envelope)
     }
 
-    fn resource(&self) -> Result<&'a str, Undecodable> {
-        self.resource.ok_or(Undecodable::NoResource)
+    fn take_resource(&mut self) -> Result<Resource<'a>, Undecodable> {
+        Ok(self.resource.take().ok_or(Undecodable::NoResource)??)
     }
 
     /// `previous` must be the same resource: criteria that compare two different ones would decide wrongly in silence.
-    fn update(&self) -> Result<ResourceEvent<'a>, Undecodable> {
-        let focus = Resource::read(self.resource()?)?;
-        let previous = self.previous.map(Resource::read).transpose().map_err(Undecodable::BadPrevious)?;
+    fn take_update(&mut self) -> Result<ResourceEvent<'a>, Undecodable> {
+        let focus = self.take_resource()?;
+        let previous = self.previous.take().transpose().map_err(Undecodable::BadPrevious)?;
         if previous.as_ref().is_some_and(|previous| previous.identity != focus.identity) {
             return Err(Undecodable::OtherPrevious);
         }
-        let previous = previous.map(|previous| previous.json);
+        let previous = previous.map(|previous| previous.outline);
         Ok(ResourceEvent { previous, ..ResourceEvent::with_focus(Interaction::Update, focus) })
     }
 
     /// The last known state stands in `resource` or `previous`; without one, `reference` names what is gone.
-    fn delete(&self) -> Result<ResourceEvent<'a>, Undecodable> {
+    fn take_delete(&mut self) -> Result<ResourceEvent<'a>, Undecodable> {
         let named = self.reference.map(referenced).transpose()?;
-        let state = match (self.resource, self.previous) {
-            (Some(resource), _) => Some(Resource::read(resource)?),
-            (None, Some(previous)) => Some(Resource::read(previous).map_err(Undecodable::BadPrevious)?),
+        let state = match (self.resource.take(), self.previous.take()) {
+            (Some(resource), _) => Some(resource?),
+            (None, Some(previous)) => Some(previous.map_err(Undecodable::BadPrevious)?),
             (None, None) => None,
         };
         match (state, named) {
@@ -90,6 +93,14 @@ impl<'a> Envelope<'a> {
         let release = json::string(json).and_then(|text| FhirRelease::parse(&text));
         release.map(Some).ok_or(Undecodable::FhirRelease)
     }
+}
+
+/// Takes a version of the resource; null is none.
+fn version<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Result<Resource<'a>, BadResource>>, Malformed> {
+    if scanner.next() == b'n' {
+        return scanner.skip(1).map(|()| None);
+    }
+    Resource::scan(scanner).map(Some)
 }
 
 fn referenced(json: &str) -> Result<Identity<'_>, Undecodable> {

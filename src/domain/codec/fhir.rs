@@ -3,7 +3,6 @@
 //! Null (a compacted Kafka topic's tombstone) or an empty value under the key `Type/id` is a delete without content.
 
 use crate::domain::event::{Interaction, ResourceEvent};
-use crate::domain::json;
 use crate::domain::plan::Ingest;
 use crate::domain::reference::Identity;
 use crate::domain::resource::{BadResource, Resource};
@@ -22,7 +21,7 @@ pub(super) fn decode<'a>(ingest: &Ingest, record: &SourceRecord<'a>) -> Result<R
     let text = text(record.value)?;
     let resource = Resource::read(text).map_err(|error| match error {
         // The whole value is the resource: tell where it is broken.
-        BadResource::NotAnObject => json::members(text, |_, _| {}).map_err(not_an_object).err().unwrap_or(error.into()),
+        BadResource::NotAnObject => not_an_object(text),
         error => error.into(),
     })?;
     let told = told_interaction(record)?;

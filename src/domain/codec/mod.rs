@@ -13,6 +13,7 @@ mod change;
 mod fhir;
 
 use super::event::ResourceEvent;
+use super::json;
 use super::plan::{Ingest, IngestFormat};
 use super::resource::BadResource;
 use super::source::SourceRecord;
@@ -92,10 +93,10 @@ fn text(value: Option<&[u8]>) -> Result<&str, Undecodable> {
     if text.trim_ascii().is_empty() { Err(Undecodable::Blank) } else { Ok(text) }
 }
 
-/// Where the JSON is broken; the rest of the error's text may quote it.
-#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
-fn not_an_object(error: serde_json::Error) -> Undecodable {
-    Undecodable::NotAnObject { line: error.line(), column: error.column() }
+/// Where the JSON is broken.
+fn not_an_object(text: &str) -> Undecodable {
+    let (line, column) = json::fault(text);
+    Undecodable::NotAnObject { line, column }
 }
 
 #[cfg(test)]

@@ -59,8 +59,8 @@ fn a_change_tells_everything() {
     assert_eq!(event.interaction, Interaction::Update);
     assert!(!event.interaction_inferred);
     assert_eq!(identity(&event), "Patient/1");
-    assert_eq!(event.focus.unwrap().json, r#"{"resourceType":"Patient","id":"1","v":2}"#);
-    assert_eq!(event.previous, Some(r#"{"resourceType":"Patient","id":"1","v":1}"#));
+    assert_eq!(event.focus.unwrap().json(), r#"{"resourceType":"Patient","id":"1","v":2}"#);
+    assert_eq!(event.previous.unwrap().text(), r#"{"resourceType":"Patient","id":"1","v":1}"#);
     assert_eq!(event.timestamp.as_deref(), Some("2024-10-03T10:07:55Z"));
     assert_eq!(event.organization, Some(ClaimedOrganization::Reference("Organization/a".into())));
     assert_eq!(event.fhir_release, Some(FhirRelease::R5));
@@ -97,7 +97,7 @@ fn the_last_of_duplicate_members_counts_in_envelope_and_resource() {
 fn a_deletes_state_stands_in_resource_or_previous() {
     let state = |members: &str| {
         let value = format!(r#"{{"interaction":"delete",{members}}}"#);
-        change(&value).map(|event| (identity(&event), event.focus.map(|focus| focus.json.to_owned())))
+        change(&value).map(|event| (identity(&event), event.focus.map(|focus| focus.json().to_owned())))
     };
     let (r, p) = (r#"{"resourceType":"Patient","id":"r"}"#, r#"{"resourceType":"Patient","id":"p"}"#);
     let of = |id: &str, json: &str| Ok((format!("Patient/{id}"), Some(json.to_owned())));
@@ -280,7 +280,7 @@ proptest! {
                 prop_assert!(event.focus.is_some() || event.interaction == Interaction::Delete);
                 if let Some(focus) = event.focus {
                     // Only a number out of every range can be in the way.
-                    if let Ok(built) = crate::domain::json::value(focus.json) {
+                    if let Ok(built) = crate::domain::json::value(focus.json()) {
                         prop_assert_eq!(built["id"].as_str(), Some(event.identity.id.as_ref()));
                     }
                     let _ = (focus.patient_id(), focus.organization("x"));

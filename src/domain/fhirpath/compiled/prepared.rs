@@ -21,7 +21,7 @@ use super::symbols::Symbols;
 use super::tree::{Tree, TreeBuffer, Unread};
 use crate::domain::event::{FhirRelease, Interaction};
 use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath, Subject};
-use crate::domain::json;
+use crate::domain::json::{self, ObjectText};
 
 /// Criteria as events of one resource type in one release ask for them.
 pub struct Prepared {
@@ -56,10 +56,10 @@ pub struct EventText<'e> {
     pub release: FhirRelease,
     /// What was done.
     pub interaction: Interaction,
-    /// The text of the current version, or of a delete's last known state.
-    pub focus: Option<&'e str>,
-    /// The text of the version before an update.
-    pub previous: Option<&'e str>,
+    /// The current version, or a delete's last known state.
+    pub focus: Option<ObjectText<'e>>,
+    /// The version before an update.
+    pub previous: Option<ObjectText<'e>>,
     /// The event's time, a full instant (RFC 3339).
     pub time: &'e str,
 }
@@ -212,7 +212,7 @@ impl Workspace {
 }
 
 impl<'e> EventText<'e> {
-    fn focus(&self) -> Option<&'e str> {
+    fn focus(&self) -> Option<ObjectText<'e>> {
         let last_known = self.previous.filter(|_| self.interaction == Interaction::Delete);
         self.focus.or(last_known)
     }
@@ -322,14 +322,14 @@ impl fmt::Debug for EventSubject<'_> {
 fn tree<'t>(
     reading: &mut Reading,
     buffer: &'t mut TreeBuffer,
-    text: Option<&'t str>,
+    state: Option<ObjectText<'t>>,
     projection: &Projection,
     names: &Symbols,
     limit: usize,
 ) -> Result<Option<Tree<'t, 't>>, EvaluationError> {
-    let Some(text) = text else { return Ok(None) };
+    let Some(state) = state else { return Ok(None) };
     if *reading == Reading::NotYet {
-        *reading = match buffer.read(text, projection, names, limit) {
+        *reading = match buffer.read(state, projection, names, limit) {
             Ok(_) => Reading::Done,
             Err(Unread::Malformed) => Reading::Failed(EvaluationError::Failed),
             Err(Unread::TooLarge) => Reading::Failed(EvaluationError::TooLarge),
@@ -337,7 +337,7 @@ fn tree<'t>(
     }
     match *reading {
         Reading::Failed(error) => Err(error),
-        Reading::NotYet | Reading::Done => Ok(Some(buffer.last(text))),
+        Reading::NotYet | Reading::Done => Ok(Some(buffer.last(state.text))),
     }
 }
 
@@ -347,7 +347,7 @@ fn tree<'t>(
 /// When it does not, or a number in it is out of every range: the engine can evaluate nothing then.
 fn convert(event: &EventText<'_>, with_previous: bool, limit: usize) -> Result<Subject, EvaluationError> {
     let previous = event.previous.filter(|_| with_previous && event.interaction == Interaction::Update);
-    let states = [event.focus(), previous];
+    let states = [event.focus(), previous].map(|state| Some(state?.text));
     let size = states.iter().flatten().map(|text| converted_size(text)).sum();
     if size > limit as u64 {
         return Err(EvaluationError::TooLarge);

@@ -3,6 +3,7 @@
 use super::prepared::{EventSubject, EventText, Prepared, Workspace};
 use crate::domain::event::{FhirRelease, Interaction};
 use crate::domain::fhirpath::{Budget, Criterion, EvaluationError, FhirPath};
+use crate::domain::json::ObjectText;
 
 const TIME: &str = "2026-01-01T00:00:00.000Z";
 
@@ -19,6 +20,7 @@ fn prepared(criteria: &[Criterion]) -> Prepared {
 }
 
 fn event<'e>(interaction: Interaction, focus: Option<&'e str>, previous: Option<&'e str>) -> EventText<'e> {
+    let [focus, previous] = [focus, previous].map(|text| text.map(ObjectText::from));
     EventText { release: FhirRelease::R4, interaction, focus, previous, time: TIME }
 }
 

@@ -113,7 +113,7 @@ fn each_event_has_answers_of_its_own() {
         let text = EventText {
             release: FhirRelease::R4,
             interaction: Interaction::Update,
-            focus: Some(&focus),
+            focus: Some(focus.as_str().into()),
             previous: None,
             time,
         };

@@ -17,7 +17,8 @@ pub(super) fn prepared(criteria: &[Criterion]) -> Prepared {
 
 pub(super) fn event(focus: &str) -> EventText<'_> {
     let time = "2026-01-01T00:00:00Z";
-    EventText { release: FhirRelease::R4, interaction: Interaction::Update, focus: Some(focus), previous: None, time }
+    let focus = Some(focus.into());
+    EventText { release: FhirRelease::R4, interaction: Interaction::Update, focus, previous: None, time }
 }
 
 pub(super) fn sift(prepared: &Prepared, focus: &str) -> Option<Vec<u32>> {

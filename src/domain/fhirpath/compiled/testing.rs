@@ -57,10 +57,10 @@ impl Probe {
     fn on<T>(&self, event: &ProbeEvent<'_>, reads: &Reads, run: impl FnOnce(&View<'_>) -> T) -> T {
         let (mut focus, mut previous) = (TreeBuffer::new(), TreeBuffer::new());
         let focus =
-            event.focus.map(|text| focus.read(text, &reads.focus, &self.names, usize::MAX).expect("it is JSON"));
+            event.focus.map(|text| focus.read(text.into(), &reads.focus, &self.names, usize::MAX).expect("it is JSON"));
         let previous = event
             .previous
-            .map(|text| previous.read(text, &reads.previous, &self.names, usize::MAX).expect("it is JSON"));
+            .map(|text| previous.read(text.into(), &reads.previous, &self.names, usize::MAX).expect("it is JSON"));
         run(&View { focus, has_current: event.has_current, previous, time: event.time })
     }
 }

@@ -7,8 +7,8 @@
 //! Nodes are ranges of the text, so that nothing is copied and nothing is allocated once the buffer has its size. Of
 //! duplicate members the last one wins. A member that is `null` is absent; in an array `null` keeps its place.
 //!
-//! The text is one that has passed `Resource::read`, and what is skipped is not checked again. On any other text the
-//! reader gives [`Malformed`] or some tree; it never recurses and never panics. It takes time in proportion to the text;
+//! The text is one that has passed `Resource::read`; with the places of its members, those that are not read are not
+//! looked at again. On any other text the reader gives [`Unread::Malformed`] or some tree; it never recurses and never panics. It takes time in proportion to the text;
 //! only the members of an object of which everything is read, and there are many, or one stands twice, are sorted.
 
 use std::borrow::Cow;
@@ -17,18 +17,14 @@ use self::unescape::unescape;
 use super::arena::Arena;
 use super::projection::Projection;
 use super::symbols::{Symbol, Symbols};
-use crate::domain::json;
+use crate::domain::json::{Malformed, ObjectText, Scanner};
 
 mod equal;
 mod read;
-mod scan;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod unescape;
-
-/// How many levels are read; see [`json::MAX_DEPTH`].
-const MAX_DEPTH: usize = json::MAX_DEPTH;
 
 /// A buffer that has grown beyond so many nodes is not kept. All else in it has at most one entry for each.
 const KEPT_NODES: usize = 1 << 16;
@@ -47,13 +43,10 @@ pub(super) struct TreeBuffer {
     text: String,
 }
 
-/// The text is no JSON, or has more than [`json::MAX_DEPTH`] levels or 4 GB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
-
 /// Why a text was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unread {
+    /// It is no JSON, or has more than [`MAX_DEPTH`](crate::domain::json::MAX_DEPTH) levels or 4 GB.
     Malformed,
     /// The tree would take more memory than it may.
     TooLarge,
@@ -131,7 +124,7 @@ impl TreeBuffer {
     /// See [`Unread`].
     pub(super) fn read<'a, 'b>(
         &'b mut self,
-        text: &'a str,
+        text: ObjectText<'a>,
         projection: &Projection,
         symbols: &Symbols,
         limit: usize,
@@ -139,7 +132,7 @@ impl TreeBuffer {
         self.nodes.clear();
         self.frames.clear();
         read::read(self, text, projection, symbols, limit / size_of::<Node>())?;
-        Ok(self.last(text))
+        Ok(self.last(text.text))
     }
 
     /// Gives back memory that one event in many needs. The tree is gone then.
@@ -286,10 +279,10 @@ impl Node {
     /// The name of which it is the member, in the text that it was read from.
     fn name_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let from_quote = text.get(self.name_start as usize..).unwrap_or_default();
-        let mut scanner = scan::Scanner::new(from_quote);
+        let mut scanner = Scanner::new(from_quote);
         // The reader has come to the end of it.
         let is_escaped = scanner.string().unwrap_or_default();
-        from_quote.get(..scanner.at()).and_then(|raw| unescaped(raw, is_escaped)).unwrap_or_default()
+        unescaped(scanner.since(0), is_escaped).unwrap_or_default()
     }
 }
 

@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use super::model::model;
 use super::*;
+use crate::domain::json::{ObjectText, Outline};
 
 mod complete;
 mod criteria;
@@ -185,7 +186,8 @@ fn round(rng: &mut Rng, samples: &Samples, oracle: &mut Option<Oracle>, tally: &
     for _ in 0..EVENTS {
         let event = event(rng, samples, of_type);
         let Some(subject) = subject_of(&event) else { continue };
-        let mut text = EventSubject::new(event.text(), Some(&prepared), &mut workspace);
+        let states = event.states();
+        let mut text = EventSubject::new(event.text(&states), Some(&prepared), &mut workspace);
         let open = text.sift(&mut Budget::of_evaluation()).map(<[u32]>::to_vec);
         for &position in &taken {
             let by_general = FhirPath::new().evaluate(&criteria[position], &subject).into();
@@ -312,15 +314,22 @@ fn compiled(text: &str, event: &Event, root: &str) -> Option<Outcome> {
     let criteria = [FhirPath::new().compile(text).0?];
     let prepared = FhirPath::new().prepare(event.release, root, &criteria, [&[0]; 3]);
     let mut workspace = Workspace::new();
-    let mut subject = EventSubject::new(event.text(), Some(&prepared), &mut workspace);
+    let states = event.states();
+    let mut subject = EventSubject::new(event.text(&states), Some(&prepared), &mut workspace);
     let outcome = subject.evaluate(0, &criteria[0], &mut Budget::of_evaluation()).into();
     prepared.is_compiled(0).then_some(outcome)
 }
 
 impl Event {
+    /// Its versions as they are decoded.
+    fn states(&self) -> [Option<Outline<'_>>; 2] {
+        [&self.focus, &self.previous].map(|text| text.as_deref().map(|text| Outline::read(text).expect("it is sound")))
+    }
+
     /// The event as the compiled engine sees it.
-    fn text(&self) -> EventText<'_> {
+    fn text<'e>(&self, states: &'e [Option<Outline<'_>>; 2]) -> EventText<'e> {
         let (release, interaction) = (self.release, self.interaction);
-        EventText { release, interaction, focus: self.focus.as_deref(), previous: self.previous.as_deref(), time: TIME }
+        let [focus, previous] = states.each_ref().map(|state| state.as_ref().map(ObjectText::from));
+        EventText { release, interaction, focus, previous, time: TIME }
     }
 }

@@ -1,10 +1,11 @@
-//! Reading a text into nodes: one pass, no recursion.
+//! Reading a text into nodes: one pass, no recursion; where the places of the resource's members are known, only those are
+//! looked at that are read.
 
-use super::scan::Scanner;
 use super::settle::{self, WIDE};
-use super::{Flags, Kind, MAX_DEPTH, Malformed, Node, TreeBuffer, Unread, unescaped_into};
+use super::{Flags, Kind, Node, TreeBuffer, Unread, unescaped_into};
 use crate::domain::fhirpath::compiled::projection::{Branch, Projection};
 use crate::domain::fhirpath::compiled::symbols::{Symbol, Symbols, bit_of};
+use crate::domain::json::{MAX_DEPTH, Malformed, ObjectText, Scanner};
 
 /// An object or array that is not yet at its end.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,13 @@ struct Reader<'a, 'r> {
     frame: Frame,
 }
 
+/// Where the name of a member stands, with its quotes.
+struct Name {
+    start: usize,
+    end: usize,
+    is_escaped: bool,
+}
+
 /// A member that is read.
 struct Member {
     symbol: Symbol,
@@ -45,24 +53,41 @@ const OUTSIDE: Frame =
 
 pub(super) fn read(
     buffer: &mut TreeBuffer,
-    text: &str,
+    object: ObjectText<'_>,
     projection: &Projection,
     symbols: &Symbols,
     most: usize,
 ) -> Result<(), Unread> {
+    let ObjectText { text, places } = object;
     if u32::try_from(text.len()).is_err() {
         return Err(Unread::Malformed);
     }
     let mut reader = Reader { text, scanner: Scanner::new(text), buffer, projection, symbols, most, frame: OUTSIDE };
-    reader.value(&Member { symbol: Symbol::UNKNOWN, name_start: 0, branch: Projection::ROOT })?;
-    reader.inside()?;
-    if reader.scanner.is_at_end() { Ok(()) } else { Err(Unread::Malformed) }
+    let root = Member { symbol: Symbol::UNKNOWN, name_start: 0, branch: Projection::ROOT };
+    if places.is_empty() {
+        reader.value(&root)?;
+        reader.inside(0)?;
+        reader.scanner.end()?;
+        return Ok(());
+    }
+    reader.open(&root, b'{')?;
+    for place in places {
+        let name = Name { start: place.name as usize, end: place.name_end as usize, is_escaped: place.is_escaped };
+        if let Some(member) = reader.known(&name)? {
+            reader.scanner.go_to(place.value as usize);
+            reader.value(&member)?;
+            reader.inside(1)?;
+        }
+    }
+    reader.scanner.go_to(text.len() - 1);
+    reader.close();
+    Ok(())
 }
 
 impl Reader<'_, '_> {
-    /// Reads to the end of the root, if that is an object or an array.
-    fn inside(&mut self) -> Result<(), Unread> {
-        while !self.buffer.frames.is_empty() {
+    /// Reads on until only so many objects and arrays are open.
+    fn inside(&mut self, open: usize) -> Result<(), Unread> {
+        while self.buffer.frames.len() > open {
             match self.scanner.next() {
                 byte if byte == self.frame.closing => {
                     self.close();
@@ -76,10 +101,9 @@ impl Reader<'_, '_> {
             if self.frame.closing == b']' {
                 self.value(&Member { symbol: Symbol::UNKNOWN, name_start: 0, branch: self.frame.branch })?;
             } else if let Some(member) = self.member()? {
-                self.frame.children += 1;
                 self.value(&member)?;
             } else {
-                self.scanner.skip()?;
+                self.scanner.skip(0)?;
             }
         }
         Ok(())
@@ -88,13 +112,17 @@ impl Reader<'_, '_> {
     /// Reads the name of a member and the colon; `None` if the member is not read.
     #[inline]
     fn member(&mut self) -> Result<Option<Member>, Malformed> {
-        if self.scanner.next() != b'"' {
-            return Err(Malformed);
-        }
-        let name_start = self.scanner.at();
-        let is_escaped = self.scanner.string()?;
-        let raw = self.text.get(name_start..self.scanner.at()).ok_or(Malformed)?;
-        self.scanner.expect(b':')?;
+        self.scanner.next();
+        let start = self.scanner.at();
+        let (end, is_escaped) = self.scanner.name()?;
+        self.known(&Name { start, end, is_escaped })
+    }
+
+    /// The member of this name in the innermost object, if it is read.
+    #[inline]
+    fn known(&mut self, name: &Name) -> Result<Option<Member>, Malformed> {
+        let Name { start: name_start, end, is_escaped } = *name;
+        let raw = self.text.get(name_start..end).ok_or(Malformed)?;
         let name = unescaped_into(raw, is_escaped, &mut self.buffer.text).ok_or(Malformed)?;
         let symbol = self.symbols.get(name);
         let frame = &mut self.frame;
@@ -107,6 +135,7 @@ impl Reader<'_, '_> {
         };
         frame.doubled |= frame.seen & 1 << bit != 0;
         frame.seen |= 1 << bit;
+        frame.children += 1;
         Ok(Some(Member { symbol: symbol.unwrap_or(Symbol::UNKNOWN), name_start, branch }))
     }
 
@@ -117,7 +146,7 @@ impl Reader<'_, '_> {
         let start = self.scanner.at();
         let (mut kind, mut flags) = (Kind::Object, Flags::NONE);
         match first {
-            b'{' if self.projection.is_leaf(member.branch) => self.scanner.skip_container()?,
+            b'{' if self.projection.is_leaf(member.branch) => self.scanner.skip(0)?,
             b'{' | b'[' => return self.open(member, first),
             b'"' => {
                 kind = Kind::String;
@@ -125,12 +154,14 @@ impl Reader<'_, '_> {
                     flags = Flags::ESCAPED;
                 }
             }
-            b't' => kind = self.scanner.word("true").map(|()| Kind::True)?,
-            b'f' => kind = self.scanner.word("false").map(|()| Kind::False)?,
-            b'n' => kind = self.scanner.word("null").map(|()| Kind::Null)?,
             _ => {
-                kind = Kind::Number;
-                self.scanner.number()?;
+                kind = match first {
+                    b't' => Kind::True,
+                    b'f' => Kind::False,
+                    b'n' => Kind::Null,
+                    _ => Kind::Number,
+                };
+                self.scanner.scalar()?;
             }
         }
         let end = self.scanner.at();

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::domain::fhirpath::compiled::projection::Branch;
+use crate::domain::json::{MAX_DEPTH, Outline};
 
 /// JSON with what a [`Value`] cannot hold: members that stand twice, and their order.
 #[derive(Clone, Debug)]
@@ -193,7 +194,7 @@ proptest! {
         let value: Value = serde_json::from_str(&text).unwrap();
         let (projection, symbols) = (whole(), some_symbols());
         let mut buffer = TreeBuffer::new();
-        let tree = buffer.read(&text, &projection, &symbols, usize::MAX).unwrap();
+        let tree = buffer.read(text.as_str().into(), &projection, &symbols, usize::MAX).unwrap();
         prop_assert_eq!(shown(tree, tree.root(), &symbols), pruned(&value, Projection::ROOT, &projection, &symbols));
         prop_assert_eq!(tree.text(tree.root()), text.trim_ascii());
     }
@@ -209,9 +210,16 @@ proptest! {
         let mut symbols = Symbols::new();
         let projection = projection_of(&paths, &mut symbols);
         let mut buffer = TreeBuffer::new();
-        buffer.read(r#"{"left":"over"}"#, &whole(), &symbols, usize::MAX).unwrap();
-        let tree = buffer.read(&text, &projection, &symbols, usize::MAX).unwrap();
-        prop_assert_eq!(shown(tree, tree.root(), &symbols), pruned(&value, Projection::ROOT, &projection, &symbols));
+        buffer.read(r#"{"left":"over"}"#.into(), &whole(), &symbols, usize::MAX).unwrap();
+        let tree = buffer.read(text.as_str().into(), &projection, &symbols, usize::MAX).unwrap();
+        let expected = pruned(&value, Projection::ROOT, &projection, &symbols);
+        prop_assert_eq!(shown(tree, tree.root(), &symbols), expected.clone());
+        let root_text = tree.text(tree.root()).to_owned();
+        if let Ok(outline) = Outline::read(&text) {
+            let tree = buffer.read((&outline).into(), &projection, &symbols, usize::MAX).unwrap();
+            prop_assert_eq!(shown(tree, tree.root(), &symbols), expected);
+            prop_assert_eq!(tree.text(tree.root()), root_text);
+        }
     }
 
     #[test]
@@ -228,9 +236,9 @@ proptest! {
         });
         let mut buffers = [TreeBuffer::new(), TreeBuffer::new(), TreeBuffer::new()];
         let [mine, again, theirs] = &mut buffers;
-        let mine = mine.read(&texts[0], &projection, &symbols, usize::MAX).unwrap();
-        let again = again.read(&texts[1], &projection, &symbols, usize::MAX).unwrap();
-        let theirs = theirs.read(&texts[2], &projection, &symbols, usize::MAX).unwrap();
+        let mine = mine.read(texts[0].as_str().into(), &projection, &symbols, usize::MAX).unwrap();
+        let again = again.read(texts[1].as_str().into(), &projection, &symbols, usize::MAX).unwrap();
+        let theirs = theirs.read(texts[2].as_str().into(), &projection, &symbols, usize::MAX).unwrap();
         prop_assert!(Tree::deep_equal((mine, mine.root()), (again, again.root())));
         let same = Tree::deep_equal((mine, mine.root()), (theirs, theirs.root()));
         prop_assert_eq!(same, values[0] == values[2] );
@@ -265,7 +273,7 @@ fn never_panics(text: &str, paths: &[(Vec<usize>, bool)]) {
     let mut buffer = TreeBuffer::new();
     let well_formed = serde_json::from_str::<Value>(text);
     for projection in [whole(), projection_of(paths, &mut symbols)] {
-        match (buffer.read(text, &projection, &symbols, usize::MAX), &well_formed) {
+        match (buffer.read(text.into(), &projection, &symbols, usize::MAX), &well_formed) {
             (Ok(tree), Ok(value)) => {
                 let expected = pruned(value, Projection::ROOT, &projection, &symbols);
                 assert_eq!(shown(tree, tree.root(), &symbols), expected);
@@ -290,7 +298,7 @@ fn look_everywhere(tree: Tree<'_, '_>, node: NodeId, symbols: &Symbols) {
 fn whole_value(text: &str) -> Option<Value> {
     let symbols = some_symbols();
     let mut buffer = TreeBuffer::new();
-    let tree = buffer.read(text, &whole(), &symbols, usize::MAX).ok()?;
+    let tree = buffer.read(text.into(), &whole(), &symbols, usize::MAX).ok()?;
     Some(shown(tree, tree.root(), &symbols))
 }
 
@@ -314,7 +322,7 @@ fn what_is_not_read_makes_no_nodes() {
     projection.member(Projection::ROOT, code);
     let mut buffer = TreeBuffer::new();
     let text = r#"{"a":{"code":[1,2]},"code":[{"code":1},"x"],"b":"}\"{","c":-1.5e3}"#;
-    let tree = buffer.read(text, &projection, &symbols, usize::MAX).unwrap();
+    let tree = buffer.read(text.into(), &projection, &symbols, usize::MAX).unwrap();
     assert_eq!(tree.len(), 4);
     let list = tree.member(tree.root(), code).unwrap();
     assert_eq!(tree.elements(list).map(|node| tree.text(node)).collect::<Vec<_>>(), [r#"{"code":1}"#, r#""x""#]);
@@ -329,11 +337,11 @@ fn levels_are_bounded_and_no_number_of_them_hurts() {
     assert!(whole_value(&nested(1_000_000)).is_none());
     let skipped = format!(r#"{{"x":{}}}"#, nested(1_000_000));
     let mut buffer = TreeBuffer::new();
-    assert_eq!(buffer.read(&skipped, &Projection::new(), &Symbols::new(), usize::MAX).unwrap().len(), 1);
+    assert_eq!(buffer.read(skipped.as_str().into(), &Projection::new(), &Symbols::new(), usize::MAX).unwrap().len(), 1);
     let mut symbols = Symbols::new();
     let mut projection = Projection::new();
     projection.member(Projection::ROOT, symbols.intern("y"));
-    assert_eq!(buffer.read(&skipped, &projection, &symbols, usize::MAX).unwrap().len(), 1);
+    assert_eq!(buffer.read(skipped.as_str().into(), &projection, &symbols, usize::MAX).unwrap().len(), 1);
 }
 
 #[test]
@@ -350,7 +358,9 @@ fn a_tree_is_no_larger_than_it_may_be() {
     let symbols = some_symbols();
     let mut buffer = TreeBuffer::new();
     let text = format!("[{}1]", "1,".repeat(99));
-    let mut read = |nodes: usize| buffer.read(&text, &whole(), &symbols, nodes * size_of::<Node>()).map(Tree::bytes);
+    let mut read = |nodes: usize| {
+        buffer.read(text.as_str().into(), &whole(), &symbols, nodes * size_of::<Node>()).map(Tree::bytes)
+    };
     assert_eq!(read(100), Err(Unread::TooLarge));
     assert_eq!(read(101), Ok(101 * size_of::<Node>()));
 }
@@ -360,7 +370,7 @@ fn a_large_buffer_is_not_kept() {
     let symbols = some_symbols();
     let mut buffer = TreeBuffer::new();
     let large = format!("[{}1]", "1,".repeat(2 * KEPT_NODES));
-    buffer.read(&large, &whole(), &symbols, usize::MAX).unwrap();
+    buffer.read(large.as_str().into(), &whole(), &symbols, usize::MAX).unwrap();
     buffer.trim();
     assert!(buffer.nodes.capacity() < KEPT_NODES);
 }
