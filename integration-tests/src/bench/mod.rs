@@ -17,6 +17,7 @@ mod options;
 mod process;
 mod report;
 mod run;
+pub mod workload;
 
 use std::process::ExitCode;
 

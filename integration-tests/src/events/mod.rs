@@ -16,8 +16,8 @@ mod day;
 pub mod hospitals;
 mod journey;
 mod json;
-mod people;
-mod resources;
+pub(crate) mod people;
+pub(crate) mod resources;
 #[cfg(test)]
 mod tests;
 

@@ -32,19 +32,19 @@ const STREETS: &[&str] = &["Alder Lane", "Bridge Street", "Canal Row", "Dover Ro
 
 /// A person.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
-    pub(super) given: &'static str,
-    pub(super) family: &'static str,
-    pub(super) gender: &'static str,
-    pub(super) birth_date: String,
-    pub(super) phone: String,
-    pub(super) street: String,
-    pub(super) postal_code: String,
-    pub(super) record_number: String,
+pub(crate) struct Person {
+    pub(crate) given: &'static str,
+    pub(crate) family: &'static str,
+    pub(crate) gender: &'static str,
+    pub(crate) birth_date: String,
+    pub(crate) phone: String,
+    pub(crate) street: String,
+    pub(crate) postal_code: String,
+    pub(crate) record_number: String,
 }
 
 impl Person {
-    pub(super) fn new(rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn new(rng: &mut ChaCha8Rng) -> Self {
         let (gender, given) =
             if rng.random_bool(0.5) { ("female", pick(rng, FEMALE)) } else { ("male", pick(rng, MALE)) };
         let year = rng.random_range(1932..2026);
@@ -60,21 +60,21 @@ impl Person {
         }
     }
 
-    pub(super) fn display(&self) -> String {
+    pub(crate) fn display(&self) -> String {
         format!("{} {}", self.given, self.family)
     }
 }
 
 /// One of a list that is not empty.
-pub(super) fn pick<T: Copy>(rng: &mut ChaCha8Rng, items: &[T]) -> T {
+pub(crate) fn pick<T: Copy>(rng: &mut ChaCha8Rng, items: &[T]) -> T {
     *items.choose(rng).expect("the lists of this module and its callers are not empty")
 }
 
 /// A telephone number from the range that is reserved for fiction.
-pub(super) fn phone(rng: &mut ChaCha8Rng) -> String {
+pub(crate) fn phone(rng: &mut ChaCha8Rng) -> String {
     format!("+1-{}-555-01{:02}", rng.random_range(201..990), rng.random_range(0..100))
 }
 
-pub(super) fn street(rng: &mut ChaCha8Rng) -> String {
+pub(crate) fn street(rng: &mut ChaCha8Rng) -> String {
     format!("{} {}", rng.random_range(1..240), pick(rng, STREETS))
 }

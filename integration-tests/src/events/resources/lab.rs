@@ -11,22 +11,22 @@ use super::{Visit, coding, narrative};
 
 /// A laboratory test. Ranges are in thousandths of the unit, ends included.
 #[derive(Debug)]
-pub(in super::super) struct Test {
-    code: &'static str,
-    display: &'static str,
-    unit: &'static str,
+pub(crate) struct Test {
+    pub(crate) code: &'static str,
+    pub(crate) display: &'static str,
+    pub(crate) unit: &'static str,
     /// Digits behind the point that the laboratory reports.
     digits: u32,
     /// Values that occur at all.
     possible: (i64, i64),
     /// The reference range.
-    normal: (i64, i64),
+    pub(crate) normal: (i64, i64),
     /// Values below or above are critical.
     critical: (i64, i64),
 }
 
 /// The metabolic panel and haemoglobin.
-pub(in super::super) const PANEL: &[Test] = &[
+pub(crate) const PANEL: &[Test] = &[
     Test {
         code: "2345-7",
         display: "Glucose [Mass/volume] in Serum or Plasma",
@@ -76,7 +76,7 @@ pub(in super::super) const PANEL: &[Test] = &[
 
 impl Test {
     /// A value: mostly normal, sometimes outside of the range, now and then critical.
-    pub(in super::super) fn draw(&self, rng: &mut ChaCha8Rng) -> LabResult {
+    pub(crate) fn draw(&self, rng: &mut ChaCha8Rng) -> LabResult {
         let step = 10_i64.pow(3 - self.digits);
         let (low, high) = match rng.random_range(0..100) {
             0..70 => self.normal,
@@ -101,7 +101,7 @@ impl Test {
     }
 
     /// The value with the laboratory's digits: `4.0`, not `4`.
-    fn decimal(&self, thousandths: i64) -> String {
+    pub(crate) fn decimal(&self, thousandths: i64) -> String {
         if self.digits == 0 {
             return (thousandths / 1000).to_string();
         }

@@ -4,8 +4,8 @@
 
 pub(super) mod encounter;
 pub(super) mod form;
-pub(super) mod lab;
-pub(super) mod order;
+pub(crate) mod lab;
+pub(crate) mod order;
 pub(super) mod patient;
 
 use super::hospitals::{Department, Hospital};

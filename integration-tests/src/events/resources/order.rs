@@ -8,14 +8,14 @@ use super::{Visit, concept, narrative};
 
 /// A medicine that is ordered.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Medicine {
-    code: &'static str,
-    display: &'static str,
-    dosage: &'static str,
+pub(crate) struct Medicine {
+    pub(crate) code: &'static str,
+    pub(crate) display: &'static str,
+    pub(crate) dosage: &'static str,
 }
 
 /// Everyday orders.
-pub(in super::super) const MEDICINES: &[Medicine] = &[
+pub(crate) const MEDICINES: &[Medicine] = &[
     Medicine {
         code: "860975",
         display: "24 HR Metformin hydrochloride 500 MG Oral Tablet",
