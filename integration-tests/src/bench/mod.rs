@@ -13,8 +13,10 @@
 
 mod bare;
 mod broker;
+pub mod instructions;
 mod options;
 mod process;
+pub mod pure;
 mod report;
 mod run;
 pub mod workload;
