@@ -1,7 +1,8 @@
 #!/bin/sh
 # Checks what the build and the tests need besides Rust: a C and C++ compiler, make, bash and pkg-config (librdkafka is
-# compiled from its bundled source), headers of OpenSSL and zlib, Java 17 or newer and Maven (the real Kafka of tests
-# and demo). Installs what is missing by apt when it may (root on Debian or Ubuntu), else names the command.
+# compiled from its bundled source), headers of OpenSSL and zlib, a JDK 17 or newer and Maven (the real Kafka of tests
+# and demo, and the Kafka Streams programs that the service is compared with). Installs what is missing by apt when it
+# may (root on Debian or Ubuntu), else names the command.
 set -eu
 
 has() {
@@ -9,12 +10,14 @@ has() {
 }
 
 java_is_new_enough() {
-    java=java
-    if [ -n "${JAVA_HOME:-}" ]; then java=$JAVA_HOME/bin/java; fi
-    has "$java" || return 1
+    java=java javac=javac
+    if [ -n "${JAVA_HOME:-}" ]; then java=$JAVA_HOME/bin/java javac=$JAVA_HOME/bin/javac; fi
+    has "$java" && has "$javac" || return 1
     # 'openjdk version "17.0.15" ...' or "17": the part before the first dot; Java 8 calls itself 1.8.
     major=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
-    [ "${major:-0}" -ge 17 ]
+    # 'javac 17.0.15'
+    compiler=$("$javac" -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p' | head -n 1)
+    [ "${major:-0}" -ge 17 ] && [ "${compiler:-0}" -ge 17 ]
 }
 
 # Prints one line per missing thing: its apt package, a space, what it is for.
@@ -30,19 +33,19 @@ missing() {
         pkg-config --exists openssl || echo "libssl-dev the headers of OpenSSL"
         pkg-config --exists zlib || echo "zlib1g-dev the headers of zlib"
     fi
-    java_is_new_enough || echo "$(java_package) Java 17 or newer, for Kafka"
+    java_is_new_enough || echo "$(java_package) JDK 17 or newer, for Kafka and programs around it"
     has mvn || echo "maven Maven, which fetches Kafka"
 }
 
-# The first of the packages with a Java that is new enough which this release of the distribution has.
+# The first of the packages with a JDK that is new enough which this release of the distribution has.
 java_package() {
-    for package in openjdk-17-jre-headless openjdk-21-jre-headless openjdk-25-jre-headless; do
+    for package in openjdk-17-jdk-headless openjdk-21-jdk-headless openjdk-25-jdk-headless; do
         if has apt-cache && apt-cache show "$package" >/dev/null 2>&1; then
             echo "$package"
             return
         fi
     done
-    echo openjdk-17-jre-headless
+    echo openjdk-17-jdk-headless
 }
 
 if ! has cargo; then
