@@ -106,6 +106,19 @@ impl Admin {
         })
     }
 
+    /// Deletes the records before these offsets, one for each partition; what is deleted already stays so.
+    ///
+    /// # Errors
+    /// When the cluster refuses it.
+    pub fn delete_records_before(&self, name: &str, offsets: &[i64]) -> anyhow::Result<()> {
+        let mut before = TopicPartitionList::new();
+        for (partition, offset) in (0..).zip(offsets) {
+            before.add_partition_offset(name, partition, Offset::Offset(*offset))?;
+        }
+        let answer = block_on(self.client.delete_records(&before, &admin_options()))?;
+        answer.elements().iter().try_for_each(|partition| Ok(partition.error()?))
+    }
+
     /// Sets options of a Kafka topic; those not named go back to their defaults.
     ///
     /// # Errors
