@@ -1,32 +1,59 @@
-//! The bare loop: consume, send as many bytes, commit; nothing else.
+//! The bare loop: consume, send as many records and bytes, commit; nothing else.
 //!
 //! Each thread owns every n-th partition. It is what a good program around the client library does and no less:
 //! `read_committed`, idempotent and transactional, offsets in the transaction, and delivery reports served by short
 //! polls before the commit, since `flush` and so `commit_transaction` wait in slices of 100 ms while anything is in
-//! flight.
+//! flight. What it writes is spread over the Kafka topics, in number and size, as the service's notifications were.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
 
-use super::options::Bare;
+use super::text::say;
+use super::weight::{Due, Weight};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(1);
 
-/// Runs until the process is killed.
-pub(super) fn run(bare: &Bare) -> anyhow::Result<()> {
-    let threads: Vec<_> = (0..bare.batch.tasks)
-        .map(|thread| {
-            let bare = bare.clone();
-            std::thread::spawn(move || Worker::new(&bare, thread)?.run())
-        })
-        .collect();
+/// What the bare loop has to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Plan {
+    /// Where Kafka is.
+    pub(super) bootstrap: String,
+    /// Consumer group and first part of the transactional ids.
+    pub(super) group: String,
+    /// The Kafka topic to read.
+    pub(super) ingest: String,
+    /// Its partitions.
+    pub(super) partitions: i32,
+    /// Threads.
+    pub(super) tasks: usize,
+    /// Records of a transaction.
+    pub(super) max_records: usize,
+    /// Bytes of the ingest records of a transaction.
+    pub(super) max_bytes: usize,
+    /// Milliseconds that a transaction waits for more records; 0: nothing waits for anything.
+    pub(super) linger_ms: u64,
+    /// The ingest header that is passed on.
+    pub(super) forward: Option<String>,
+    /// The Kafka topics to send to.
+    pub(super) outputs: Vec<(String, Weight)>,
+}
+
+/// Runs until the process is killed; says READY when every thread can begin.
+pub(super) fn run(plan: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read(plan).with_context(|| format!("cannot read {}", plan.display()))?;
+    let plan: &'static Plan = Box::leak(Box::new(serde_json::from_slice(&text)?));
+    let workers = (0..plan.tasks).map(|thread| Worker::new(plan, thread)).collect::<anyhow::Result<Vec<_>>>()?;
+    say("READY");
+    let threads: Vec<_> = workers.into_iter().map(|worker| std::thread::spawn(move || worker.run())).collect();
     for thread in threads {
         thread.join().map_err(|_| anyhow::anyhow!("a thread of the bare loop panicked"))??;
     }
@@ -34,56 +61,80 @@ pub(super) fn run(bare: &Bare) -> anyhow::Result<()> {
 }
 
 struct Worker {
-    bare: Bare,
+    plan: &'static Plan,
     consumer: BaseConsumer,
     producer: BaseProducer,
+}
+
+/// A Kafka topic to send to, with what is sent.
+struct Output {
+    kafka_topic: &'static str,
+    due: Due,
+    key: bool,
     value: Vec<u8>,
     headers: OwnedHeaders,
 }
 
+impl Output {
+    fn new(kafka_topic: &'static str, weight: &Weight) -> Self {
+        let padding = "h".repeat(weight.header_bytes.saturating_sub(1));
+        Self {
+            kafka_topic,
+            due: Due::new(weight.per_event),
+            key: weight.key,
+            value: vec![b'v'; weight.value_bytes],
+            headers: OwnedHeaders::new().insert(Header { key: "h", value: Some(&padding) }),
+        }
+    }
+}
+
 impl Worker {
-    fn new(bare: &Bare, thread: usize) -> anyhow::Result<Self> {
+    fn new(plan: &'static Plan, thread: usize) -> anyhow::Result<Self> {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &bare.bootstrap)
-            .set("group.id", &bare.group)
+            .set("bootstrap.servers", &plan.bootstrap)
+            .set("group.id", &plan.group)
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .create()?;
-        let mut own = TopicPartitionList::new();
-        for partition in (0..bare.ingest_partitions).skip(thread).step_by(bare.batch.tasks) {
-            own.add_partition_offset(&bare.ingest, partition, Offset::Beginning)?;
-        }
-        consumer.assign(&own)?;
-        let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", &bare.bootstrap)
-            .set("transactional.id", format!("{}-{thread}", bare.group))
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &plan.bootstrap)
+            .set("transactional.id", format!("{}-{thread}", plan.group))
             .set("acks", "all")
             .set("partitioner", "murmur2_random")
             // A transaction that follows at once may be told to wait for the one before; the default waits 100 ms.
-            .set("retry.backoff.ms", "5")
-            .create()?;
+            .set("retry.backoff.ms", "5");
+        if plan.linger_ms == 0 {
+            config.set("linger.ms", "0");
+        }
+        let producer: BaseProducer = config.create()?;
         producer.init_transactions(TIMEOUT)?;
-        let padding = "h".repeat(bare.header_bytes.saturating_sub(1));
-        let headers = OwnedHeaders::new().insert(Header { key: "h", value: Some(&padding) });
-        Ok(Self { value: vec![b'v'; bare.value_bytes], headers, bare: bare.clone(), consumer, producer })
+        let mut own = TopicPartitionList::new();
+        for partition in (0..plan.partitions).skip(thread).step_by(plan.tasks) {
+            own.add_partition_offset(&plan.ingest, partition, Offset::Beginning)?;
+        }
+        consumer.assign(&own)?;
+        Ok(Self { plan, consumer, producer })
     }
 
     fn run(&self) -> anyhow::Result<()> {
+        let outputs = self.plan.outputs.iter();
+        let mut outputs: Vec<Output> = outputs.map(|(name, weight)| Output::new(name, weight)).collect();
         loop {
             let batch = self.gather()?;
             if !batch.is_empty() {
-                self.transaction(&batch).context("a transaction of the bare loop failed")?;
+                self.transaction(&batch, &mut outputs).context("a transaction of the bare loop failed")?;
             }
         }
     }
 
     /// The records of one transaction.
     fn gather(&self) -> anyhow::Result<Vec<BorrowedMessage<'_>>> {
-        let limits = &self.bare.batch;
+        let plan = self.plan;
         let mut batch = Vec::new();
         let mut bytes = 0;
         let mut deadline = None;
-        while batch.len() < limits.max_records && bytes < limits.max_bytes {
+        while batch.len() < plan.max_records && bytes < plan.max_bytes {
             let wait = match deadline {
                 None => Duration::from_millis(100),
                 Some(deadline) => Instant::now().max(deadline) - Instant::now(),
@@ -93,7 +144,7 @@ impl Worker {
                     let message = message?;
                     bytes += message.payload_len() + message.key().map_or(0, <[u8]>::len);
                     batch.push(message);
-                    deadline.get_or_insert_with(|| Instant::now() + Duration::from_millis(limits.linger_ms));
+                    deadline.get_or_insert_with(|| Instant::now() + Duration::from_millis(plan.linger_ms));
                 }
                 None => break,
             }
@@ -101,21 +152,25 @@ impl Worker {
         Ok(batch)
     }
 
-    fn transaction(&self, batch: &[BorrowedMessage<'_>]) -> anyhow::Result<()> {
+    fn transaction(&self, batch: &[BorrowedMessage<'_>], outputs: &mut [Output]) -> anyhow::Result<()> {
         self.producer.begin_transaction()?;
         let mut next = TopicPartitionList::new();
-        let mut offsets = vec![None; usize::try_from(self.bare.ingest_partitions)?];
+        let mut offsets = vec![None; usize::try_from(self.plan.partitions)?];
         for message in batch {
-            self.send(message.key().unwrap_or_default())?;
+            for output in &mut *outputs {
+                for _ in 0..output.due.next() {
+                    self.send(message, output)?;
+                }
+            }
             offsets[usize::try_from(message.partition())?] = Some(message.offset() + 1);
         }
         for (partition, offset) in (0..).zip(offsets) {
             if let Some(offset) = offset {
-                next.add_partition_offset(&self.bare.ingest, partition, Offset::Offset(offset))?;
+                next.add_partition_offset(&self.plan.ingest, partition, Offset::Offset(offset))?;
             }
         }
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(SHORT);
+            self.serve();
         }
         let group = self.consumer.group_metadata().context("the consumer has a group")?;
         self.producer.send_offsets_to_transaction(&next, &group, TIMEOUT)?;
@@ -123,8 +178,29 @@ impl Worker {
         Ok(())
     }
 
-    fn send(&self, key: &[u8]) -> anyhow::Result<()> {
-        let mut record = BaseRecord::to(&self.bare.output).key(key).payload(&self.value).headers(self.headers.clone());
+    /// Takes delivery reports for a moment.
+    fn serve(&self) {
+        if self.plan.linger_ms > 0 {
+            self.producer.poll(SHORT);
+        } else {
+            // A poll with a time-out always takes all of it.
+            self.producer.poll(Duration::ZERO);
+            std::thread::sleep(Duration::from_micros(50));
+        }
+    }
+
+    fn send(&self, message: &BorrowedMessage<'_>, output: &Output) -> anyhow::Result<()> {
+        let mut headers = output.headers.clone();
+        if let Some(name) = &self.plan.forward {
+            let passed = message.headers().into_iter().flat_map(Headers::iter).filter(|header| header.key == name);
+            for header in passed {
+                headers = headers.insert(header);
+            }
+        }
+        let mut record = BaseRecord::<[u8], [u8]>::to(output.kafka_topic).payload(&output.value).headers(headers);
+        if output.key {
+            record = record.key(message.key().unwrap_or_default());
+        }
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),

@@ -17,7 +17,7 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
 use super::pure::Subject;
-use super::report::say;
+use super::text::say;
 use super::workload::Kind;
 
 /// Events before anything counts: preparing criteria, growing buffers.

@@ -1,45 +1,75 @@
-//! The end-to-end benchmark: what the service costs on top of the client library.
+//! The end-to-end benchmark: what the service costs beside the client library alone, and beside Kafka Streams.
 //!
 //! ```text
-//! load the ingest Kafka topic once -> for each repeat: service (criterion) | service (no criterion) | bare loop
-//!   each: a process of its own, its own consumer group and destination, until the group's committed offsets are the
-//!   ends of the ingest -> events/s, CPU seconds and peak memory of that process -> read the destination and count
+//! Kafka, loaded once a workload -> for each repeat: fhir-fanout | bare loop | Kafka Streams hand-coded | with FHIRPath
+//!   each: a process of its own, its own consumer group and destinations -> figures of that process
+//!   -> its destinations are read and compared with those of the others
 //! ```
 //!
-//! The bare loop does what nobody can do without: two threads that consume with `read_committed` and send as many
-//! records and bytes, with their offsets, in transactions of the same size. It looks at nothing. The ratio to it says
-//! what decoding, matching and building notifications cost. A run whose destination does not hold exactly one record
-//! per event is an error, not a figure.
+//! - `throughput`: a backlog. Events per second, CPU seconds, peak memory, time to the first commit.
+//! - `latency`: an even stream. From produce to `read_committed` receipt.
+//! - `backlog`: ten million events on a bounded disk. Memory over time.
+//!
+//! Who notifies has to notify of the same, byte for byte, and nothing may become a dead letter; the bare loop has to
+//! write as many records. A run in which that is not so is an error, not a figure. Figures of one run are to be compared
+//! with each other, hardly with those of another day: the repeats are interleaved, and the load average stands beside.
 
+mod backlog;
 mod bare;
-mod broker;
+mod contents;
 pub mod instructions;
+mod latency;
+mod load;
+mod machine;
 mod options;
+mod peers;
 mod process;
+mod progress;
 pub mod pure;
 mod report;
-mod run;
+mod source;
+mod stage;
+mod statistics;
+mod subject;
+mod text;
+mod throughput;
+mod weight;
 pub mod workload;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
 
 use options::{Command, Options};
+use text::say;
 
 /// The program: parses the command line, measures, prints.
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = match &options.command {
-        Some(Command::Bare(bare)) => bare::run(bare),
-        None => run::run(&options),
+        Some(Command::Bare { plan }) => bare::run(plan),
+        Some(Command::Latency(latency)) => latency::run(latency),
+        None => throughput::run(&options.throughput),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report::say(&format!("bench-e2e: {error:#}"));
+            say(&format!("bench-e2e: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes figures for machines, and says where.
+fn write_json(file: &Path, figures: &serde_json::Value) -> anyhow::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(file, serde_json::to_string_pretty(figures)?)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    say(&format!("figures: {}", file.display()));
+    Ok(())
 }

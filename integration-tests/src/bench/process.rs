@@ -9,6 +9,8 @@ pub(super) struct Usage {
     pub(super) cpu_seconds: f64,
     /// The most memory that was ever resident.
     pub(super) peak_bytes: u64,
+    /// The memory that is resident now.
+    pub(super) resident_bytes: u64,
 }
 
 /// The usage of a living process.
@@ -27,9 +29,11 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11);
     let ticks = times.next()?.parse::<f64>().ok()? + times.next()?.parse::<f64>().ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes = peak.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?;
-    Some(Usage { cpu_seconds: ticks / 100.0, peak_bytes: kibibytes * 1024 })
+    let bytes = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    };
+    Some(Usage { cpu_seconds: ticks / 100.0, peak_bytes: bytes("VmHWM:")?, resident_bytes: bytes("VmRSS:")? })
 }
 
 #[cfg(test)]
@@ -39,8 +43,11 @@ mod tests {
     #[test]
     fn a_command_with_spaces_and_brackets_does_not_shift_the_fields() {
         let stat = "42 (a b) c) S 1 42 42 0 -1 4194560 900 0 0 0 250 75 0 0 20 0 4 0 100 1000 200";
-        let status = "Name:\ta b) c\nVmPeak:\t  9000 kB\nVmHWM:\t    2048 kB\n";
-        assert_eq!(parse(stat, status), Some(Usage { cpu_seconds: 3.25, peak_bytes: 2048 * 1024 }));
+        let status = "Name:\ta b) c\nVmPeak:\t  9000 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
+        assert_eq!(
+            parse(stat, status),
+            Some(Usage { cpu_seconds: 3.25, peak_bytes: 2048 * 1024, resident_bytes: 1024 * 1024 })
+        );
     }
 
     #[test]

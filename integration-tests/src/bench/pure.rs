@@ -18,7 +18,7 @@ use fhir_fanout::domain::tally::Tally;
 use nix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-use super::report::say;
+use super::text::say;
 use super::workload::plan::{self, INGEST};
 use super::workload::{HospitalEvents, Kind, Record, Workload};
 

@@ -1,173 +1,139 @@
-//! The table for people and the JSON for machines.
+//! The tables of throughput, and the JSON.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::broker::Contents;
-use super::options::Options;
-use super::run::{Figures, Subject};
-
-/// Prints a line.
-pub(super) fn say(line: &str) {
-    // A closed pipe is the reader's wish, no error.
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
+use super::load::Loaded;
+use super::options::Throughput;
+use super::source::Source;
+use super::stage::Stage;
+use super::statistics::median;
+use super::subject::Subject;
+use super::text::{figure, say, table};
+use super::throughput::Figures;
+use super::write_json;
 
 /// All figures of one call.
 pub(super) struct Report<'a> {
-    options: &'a Options,
-    runs: Vec<(Subject, Figures)>,
+    options: &'a Throughput,
+    stage: &'a Stage,
+    runs: Vec<(Source, Subject, Figures)>,
+    loaded: Vec<(Source, Loaded)>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(options: &'a Options) -> Self {
-        Self { options, runs: Vec::new() }
+    pub(super) fn new(options: &'a Throughput, stage: &'a Stage) -> Self {
+        Self { options, stage, runs: Vec::new(), loaded: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, subject: Subject, figures: Figures) {
-        self.runs.push((subject, figures));
+    pub(super) fn add(&mut self, workload: Source, subject: Subject, figures: Figures) {
+        self.runs.push((workload, subject, figures));
     }
 
-    fn median(&self, subject: Subject, of: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
-        let mut values: Vec<f64> =
-            self.runs.iter().filter(|(who, _)| *who == subject).filter_map(|(_, figures)| of(figures)).collect();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match values.len() {
-            0 => None,
-            length if length % 2 == 1 => Some(values[middle]),
-            _ => Some(f64::midpoint(values[middle - 1], values[middle])),
-        }
+    /// Prints the table of a workload, of which so much was loaded.
+    pub(super) fn say(&mut self, workload: Source, loaded: Loaded) {
+        self.loaded.push((workload, loaded));
+        let medians =
+            if self.options.repeats > 1 { format!(", medians of {}", self.options.repeats) } else { String::new() };
+        say(&format!(
+            "\n{}: {} events of {} bytes, {} partitions, {} tasks{medians}; in brackets: times fhir-fanout\n",
+            workload.name(),
+            loaded.events,
+            loaded.bytes / loaded.events.max(1),
+            self.stage.partitions,
+            self.stage.tasks,
+        ));
+        say(&self.table(workload, loaded.events));
     }
 
-    fn line(&self, subject: Subject) -> Option<Line> {
-        let events = self.options.events as f64;
-        Some(Line {
-            subject,
-            events_per_second: self.median(subject, |run| Some(run.events_per_second))?,
-            cpu_seconds: self.median(subject, |run| Some(run.usage.cpu_seconds))?,
-            peak_mb: self.median(subject, |run| Some(run.usage.peak_bytes as f64 / 1e6))?,
-            bytes_per_event: self.median(subject, |run| {
-                let Contents { value_bytes, key_bytes, header_bytes, .. } = run.contents;
-                Some((value_bytes + key_bytes + header_bytes) as f64 / events)
-            })?,
-            ready_seconds: self.median(subject, |run| run.ready_seconds),
-            total_seconds: self.median(subject, |run| Some(run.total_seconds))?,
-        })
+    fn median(&self, workload: Source, subject: Subject, of: impl Fn(&Figures) -> f64) -> Option<f64> {
+        median(self.runs.iter().filter(|run| (run.0, run.1) == (workload, subject)).map(|run| of(&run.2)))
     }
 
-    fn lines(&self) -> Vec<Line> {
-        Subject::ALL.into_iter().filter_map(|subject| self.line(subject)).collect()
-    }
-
-    /// The medians side by side, with ratios to the bare loop.
-    pub(super) fn table(&self) -> String {
-        let lines = self.lines();
-        let bare = lines.iter().find(|line| line.subject == Subject::Bare);
-        let mut text = format!(
-            "\n{} events of {} bytes, {} partitions, {} tasks, median of {}; in brackets: times the bare loop\n\n",
-            self.options.events,
-            self.options.size,
-            self.options.partitions,
-            self.options.batch.tasks,
-            self.options.repeats
-        );
-        text.push_str(
-            "                            events/s          CPU s         peak MB       bytes out   ready s\n",
-        );
-        for line in &lines {
-            let ratio = |own: f64, of: fn(&Line) -> f64| match bare {
-                Some(bare) => format!("({:.2})", own / of(bare)),
-                None => String::new(),
+    fn table(&self, workload: Source, events: u64) -> String {
+        let millions = events as f64 / 1e6;
+        let row = |subject: &Subject| {
+            let of = |decimals, of: &dyn Fn(&Figures) -> f64| figure(self.median(workload, *subject, of), decimals);
+            let compared = |decimals, of: &dyn Fn(&Figures) -> f64| {
+                let own = self.median(workload, Subject::FhirFanout, of);
+                let ratio = self.median(workload, *subject, of).zip(own).map(|(one, own)| one / own);
+                format!("{} ({})", figure(self.median(workload, *subject, of), decimals), figure(ratio, 2))
             };
-            let _ = writeln!(
-                text,
-                "{:<26}{:>9.0} {:<7}{:>7.2} {:<7}{:>7.0} {:<7}{:>9.0}   {}",
-                line.subject.name(),
-                line.events_per_second,
-                ratio(line.events_per_second, |line| line.events_per_second),
-                line.cpu_seconds,
-                ratio(line.cpu_seconds, |line| line.cpu_seconds),
-                line.peak_mb,
-                ratio(line.peak_mb, |line| line.peak_mb),
-                line.bytes_per_event,
-                line.ready_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:>7.2}")),
-            );
-        }
-        text
+            vec![
+                subject.name().to_owned(),
+                compared(0, &|run| run.pace),
+                of(0, &|run| run.whole_pace),
+                compared(1, &|run| run.usage.cpu_seconds / millions),
+                compared(0, &|run| run.usage.peak_bytes as f64 / 1e6),
+                of(2, &|run| run.first_commit_seconds),
+                of(2, &|run| run.ready_seconds),
+                of(0, &|run| records(run) as f64),
+                of(0, &|run| bytes(run) as f64 / events as f64),
+                of(1, &|run| run.load),
+            ]
+        };
+        let measured = |subject: &&Subject| self.runs.iter().any(|run| (run.0, run.1) == (workload, **subject));
+        let rows: Vec<_> = self.stage.subjects.iter().filter(measured).map(row).collect();
+        let head = [
+            "",
+            "events/s",
+            "from start",
+            "CPU s/million",
+            "peak MB",
+            "first commit s",
+            "ready s",
+            "outputs",
+            "bytes out/event",
+            "load",
+        ];
+        table(&head, &rows)
     }
 
-    /// Writes medians and single runs as JSON.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let text = serde_json::to_string_pretty(&self.json())?;
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    }
-
-    fn json(&self) -> Value {
-        let options = self.options;
-        let medians: Vec<Value> = self.lines().iter().map(Line::json).collect();
-        let runs: Vec<Value> = self.runs.iter().map(|(subject, figures)| run_json(*subject, figures)).collect();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "at": jiff::Timestamp::now().to_string(),
-            "cores": std::thread::available_parallelism().map_or(0, usize::from),
-            "events": options.events,
-            "eventBytes": options.size,
-            "partitions": options.partitions,
-            "tasks": options.batch.tasks,
-            "batch": {
-                "maxRecords": options.batch.max_records,
-                "maxBytes": options.batch.max_bytes,
-                "lingerMs": options.batch.linger_ms,
-            },
-            "medians": medians,
-            "runs": runs,
-        })
-    }
-}
-
-struct Line {
-    subject: Subject,
-    events_per_second: f64,
-    cpu_seconds: f64,
-    peak_mb: f64,
-    bytes_per_event: f64,
-    ready_seconds: Option<f64>,
-    total_seconds: f64,
-}
-
-impl Line {
-    fn json(&self) -> Value {
-        json!({
-            "subject": self.subject.name(),
-            "eventsPerSecond": self.events_per_second,
-            "cpuSeconds": self.cpu_seconds,
-            "peakMegabytes": self.peak_mb,
-            "bytesOutPerEvent": self.bytes_per_event,
-            "readySeconds": self.ready_seconds,
-            "totalSeconds": self.total_seconds,
-        })
+    /// Writes single runs as JSON.
+    pub(super) fn write(&self) -> anyhow::Result<()> {
+        let file = self.options.setup.json.clone().unwrap_or_else(|| PathBuf::from("target/bench-e2e.json"));
+        let mut about = self.stage.about();
+        about["mode"] = "throughput".into();
+        let batch = &self.options.batch;
+        about["bareBatch"] =
+            json!({"maxRecords": batch.max_records, "maxBytes": batch.max_bytes, "lingerMs": batch.linger_ms});
+        let workload = |(workload, loaded): &(Source, Loaded)| {
+            let runs: Vec<Value> = self
+                .runs
+                .iter()
+                .filter(|run| run.0 == *workload)
+                .map(|(_, subject, figures)| run_json(*subject, figures))
+                .collect();
+            json!({"workload": workload.name(), "events": loaded.events, "bytes": loaded.bytes, "runs": runs})
+        };
+        about["workloads"] = self.loaded.iter().map(workload).collect();
+        write_json(&file, &about)
     }
 }
 
-fn run_json(subject: Subject, figures: &Figures) -> Value {
+fn records(run: &Figures) -> u64 {
+    run.outputs.values().map(|contents| contents.records).sum()
+}
+
+fn bytes(run: &Figures) -> u64 {
+    run.outputs.values().map(super::contents::Contents::bytes).sum()
+}
+
+fn run_json(subject: Subject, run: &Figures) -> Value {
+    let destinations: serde_json::Map<String, Value> =
+        run.outputs.iter().map(|(id, contents)| (id.clone(), contents.records.into())).collect();
     json!({
-        "subject": subject.name(),
-        "eventsPerSecond": figures.events_per_second,
-        "cpuSeconds": figures.usage.cpu_seconds,
-        "peakMegabytes": figures.usage.peak_bytes as f64 / 1e6,
-        "readySeconds": figures.ready_seconds,
-        "totalSeconds": figures.total_seconds,
-        "records": figures.contents.records,
+        "subject": subject.id(),
+        "eventsPerSecond": run.pace,
+        "eventsPerSecondFromStart": run.whole_pace,
+        "cpuSeconds": run.usage.cpu_seconds,
+        "peakMegabytes": run.usage.peak_bytes as f64 / 1e6,
+        "firstCommitSeconds": run.first_commit_seconds,
+        "readySeconds": run.ready_seconds,
+        "outputs": records(run),
+        "outputBytes": bytes(run),
+        "outputsByDestination": destinations,
+        "loadAverage": run.load,
     })
 }

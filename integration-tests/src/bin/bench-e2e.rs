@@ -1,4 +1,4 @@
-//! `cargo bench-e2e`: the whole way through a real Apache Kafka, next to a bare client loop.
+//! `cargo bench-e2e`: the whole way through a real Kafka, beside a bare client loop and Kafka Streams.
 
 use std::process::ExitCode;
 

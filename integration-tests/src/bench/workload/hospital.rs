@@ -58,7 +58,7 @@ impl HospitalEvents {
         let folder = std::env::var_os(FOLDER);
         let path = folder.as_ref().map(|folder| Path::new(folder).join(FILE)).filter(|path| path.exists());
         let Some(path) = path else {
-            crate::bench::report::say(&format!("\n!!! LEFT OUT: W3; {FOLDER} names no folder with {FILE} !!!\n"));
+            crate::bench::text::say(&format!("\n!!! LEFT OUT: W3; {FOLDER} names no folder with {FILE} !!!\n"));
             return Ok(None);
         };
         Self::of_file(&path).map(Some)
