@@ -52,6 +52,8 @@ pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 mod tree;
+#[cfg(test)]
+mod twofold_tests;
 mod value;
 
 pub use self::prepared::{EventSubject, EventText, Prepared, Workspace};

@@ -12,11 +12,12 @@
 //! or no value beyond them. It is left out then, as if it had been evaluated to false. All others are evaluated by their
 //! own programs, so that nothing here decides that one fires. Without `exists` around it (an empty path makes `=` empty,
 //! not false), what stands beside the comparison must not be able to fail either. Of several comparisons the one is taken
-//! whose literals the fewest criteria share. See [`needs`] and [`Limits`].
+//! whose literals the fewest criteria share; where these are many all the same (a hundred limits for one code), literals
+//! and limits are taken together, and both must be met. See [`needs`] and [`Limits`].
 
 use std::collections::HashMap;
 
-use self::needs::{Literal, Need, Threshold, needs_of};
+use self::needs::{Literal, Need, Popularity, Threshold, needs_of};
 use super::evaluate::{Limits, OutOfSteps, Scratch, View};
 use super::program::Program;
 use super::share::Parts;
@@ -29,6 +30,8 @@ mod needs;
 #[derive(Debug, Default)]
 pub(super) struct Sieve {
     members: Vec<u32>,
+    /// Those that need a literal and a value beyond a limit; in their order.
+    twofold: Vec<u32>,
     paths: Vec<PathIndex>,
     operands: Vec<Limits>,
 }
@@ -50,40 +53,32 @@ type Names = Vec<Symbol>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unsure;
 
-/// Of fewer criteria that compare one operand with literals, each is evaluated as soon as they are looked up together.
-const LEAST_LIMITS: usize = 4;
+/// A criterion that shares its literals with so many others is found by its limits as well, if it has any: where one of
+/// both is missing, it is not true.
+const TELLS_LITTLE: usize = 16;
 
 impl Sieve {
     /// Takes up the criteria that need literals.
     pub(super) fn of(programs: &[(u32, &Program)]) -> Self {
         let mut parts = Parts::default();
-        let needs: Vec<_> =
-            programs.iter().map(|(position, program)| (*position, *program, needs_of(program, &mut parts))).collect();
-        let all = || needs.iter().flat_map(|(.., needs)| needs);
-        let mut shared = HashMap::new();
-        for literal in all().flat_map(|need| &need.literals) {
-            *shared.entry((&literal.path, literal.text)).or_insert(0_usize) += 1;
-        }
-        let mut compared = HashMap::new();
-        for threshold in all().flat_map(|need| &need.thresholds) {
-            *compared.entry(&threshold.number).or_insert(0_usize) += 1;
-        }
+        let mut popularity = Popularity::default();
+        programs.iter().for_each(|(_, program)| popularity.add(program, &mut parts));
         let mut sieve = Self::default();
         let (mut by_path, mut by_operand) = (HashMap::new(), HashMap::new());
-        for (position, program, needs) in &needs {
-            let is_worth =
-                |need: &&Need<'_>| need.thresholds.iter().all(|threshold| compared[&threshold.number] >= LEAST_LIMITS);
-            // A value is beyond half of its limits.
-            let weight = |need: &&Need<'_>| -> usize {
-                let literals = need.literals.iter().map(|literal| shared[&(&literal.path, literal.text)]);
-                let thresholds = need.thresholds.iter().map(|threshold| compared[&threshold.number].div_ceil(2));
-                literals.chain(thresholds).sum()
-            };
-            if let Some(need) = needs.iter().filter(is_worth).min_by_key(weight) {
+        for (position, program) in programs {
+            let mut needs = needs_of(program, &mut parts, &popularity);
+            needs.retain(|need| popularity.is_worth(need));
+            let chosen = chosen(&needs, &popularity);
+            for need in &chosen {
                 need.literals.iter().for_each(|literal| sieve.add(*position, literal, &mut by_path));
                 let thresholds = need.thresholds.iter();
                 thresholds.for_each(|threshold| sieve.add_limit(*position, program, threshold, &mut by_operand));
+            }
+            if !chosen.is_empty() {
                 sieve.members.push(*position);
+            }
+            if chosen.len() > 1 {
+                sieve.twofold.push(*position);
             }
         }
         sieve.operands.iter_mut().for_each(Limits::settle);
@@ -148,11 +143,24 @@ impl Sieve {
             let mut walk = Walk { tree: focus, index, finds, left };
             walk.along(focus.root(), &index.steps)?;
         }
+        finds.beyond.clear();
         for limits in &self.operands {
-            limits.find(view, memory, scratch, left, &mut finds.positions).map_err(|OutOfSteps| Unsure)?;
+            limits.find(view, memory, scratch, left, &mut finds.beyond).map_err(|OutOfSteps| Unsure)?;
         }
-        finds.sort();
+        finds.join(&self.twofold);
         Ok(())
+    }
+}
+
+/// The way to find a criterion that the fewest others share; where that are many, one by literals and one by limits.
+fn chosen<'n, 'p>(needs: &'n [Need<'p>], popularity: &Popularity<'_>) -> Vec<&'n Need<'p>> {
+    let weight = |need: &&Need<'_>| popularity.weight(need);
+    // Of literals that as many share, the last: a code tells more than its system.
+    let by_literals = needs.iter().rev().filter(|need| need.thresholds.is_empty()).min_by_key(weight);
+    let by_limits = needs.iter().filter(|need| need.literals.is_empty()).min_by_key(weight);
+    match (by_literals, by_limits) {
+        (Some(literals), Some(limits)) if weight(&literals) > TELLS_LITTLE => vec![literals, limits],
+        _ => by_literals.into_iter().chain(needs).min_by_key(weight).into_iter().collect(),
     }
 }
 
@@ -161,6 +169,8 @@ impl Sieve {
 pub(super) struct Finds {
     /// The criteria whose literals were found.
     pub(super) positions: Vec<u32>,
+    /// The criteria whose limits a value is beyond.
+    beyond: Vec<u32>,
     /// How many there were when last none stood twice.
     settled: usize,
     text: String,
@@ -175,7 +185,8 @@ const KEPT_POSITIONS: usize = 1 << 14;
 impl Finds {
     /// Gives back memory that one event in many needs.
     pub(super) fn trim(&mut self) {
-        if self.positions.capacity() > KEPT_POSITIONS || self.text.capacity() > KEPT_TEXT {
+        let positions = self.positions.capacity().max(self.beyond.capacity());
+        if positions > KEPT_POSITIONS || self.text.capacity() > KEPT_TEXT {
             *self = Self::default();
         }
     }
@@ -188,11 +199,29 @@ impl Finds {
         }
     }
 
+    /// Joins what was found by literals and by limits; the twofold criteria have to be found by both.
+    fn join(&mut self, twofold: &[u32]) {
+        if !twofold.is_empty() {
+            self.sort();
+            self.beyond.sort_unstable();
+            self.beyond.dedup();
+            let Self { positions, beyond, .. } = &mut *self;
+            positions.retain(|position| !is_in(twofold, *position) || is_in(beyond, *position));
+            beyond.retain(|position| !is_in(twofold, *position));
+        }
+        self.positions.append(&mut self.beyond);
+        self.sort();
+    }
+
     /// Brings the criteria into their order, none twice.
     pub(super) fn sort(&mut self) {
         self.positions.sort_unstable();
         self.positions.dedup();
     }
+}
+
+fn is_in(ordered: &[u32], position: u32) -> bool {
+    ordered.binary_search(&position).is_ok()
 }
 
 struct Walk<'s, 'a, 'b> {

@@ -1,5 +1,8 @@
 //! What a criterion needs to be true, read from its program.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use super::Names;
 use crate::domain::fhirpath::compiled::constant::Constant;
 use crate::domain::fhirpath::compiled::evaluate::Kind;
@@ -9,6 +12,57 @@ use crate::domain::fhirpath::compiled::program::{
 use crate::domain::fhirpath::compiled::share::Parts;
 use crate::domain::fhirpath::compiled::symbols::Symbol;
 use crate::domain::fhirpath::compiled::value::Primitive;
+
+/// How many criteria name a literal, or compare an operand with one: what the fewest share tells the most.
+#[derive(Debug, Default)]
+pub(super) struct Popularity<'p> {
+    literals: HashMap<Vec<Names>, HashMap<&'p str, usize>>,
+    /// How many criteria compare it, and with how many literals.
+    operands: HashMap<Vec<u32>, (usize, usize)>,
+}
+
+/// Of fewer criteria that compare one operand with literals, each is evaluated as soon as they are looked up together.
+const LEAST_LIMITS: usize = 4;
+
+impl<'p> Popularity<'p> {
+    /// Takes up what the criterion of this program names.
+    pub(super) fn add(&mut self, program: &'p Program, parts: &mut Parts) {
+        let popularity = &Self::default();
+        let mut analysis = Analysis { program, parts, popularity, literals: Vec::new(), thresholds: Vec::new() };
+        analysis.criterion();
+        let Analysis { mut literals, thresholds, .. } = analysis;
+        literals.sort_unstable_by(|one, other| (one.text, &one.path).cmp(&(other.text, &other.path)));
+        literals.dedup_by(|one, other| one.text == other.text && one.path == other.path);
+        for Literal { path, text, .. } in literals {
+            *self.literals.entry(path).or_default().entry(text).or_default() += 1;
+        }
+        for (position, threshold) in thresholds.iter().enumerate() {
+            let is_first = thresholds[..position].iter().all(|other| other.number != threshold.number);
+            let (criteria, limits) = self.operands.entry(threshold.number.clone()).or_default();
+            *criteria += usize::from(is_first);
+            *limits += 1;
+        }
+    }
+
+    fn of_literal(&self, literal: &Literal<'_>) -> usize {
+        self.literals.get(&literal.path).and_then(|texts| texts.get(literal.text)).copied().unwrap_or(1)
+    }
+
+    /// How many criteria may be found where a need is met.
+    pub(super) fn weight(&self, need: &Need<'_>) -> usize {
+        let literals = need.literals.iter().map(|literal| self.of_literal(literal));
+        // A value is beyond half of its limits.
+        let limits = |threshold: &Threshold<'_>| self.operands.get(&threshold.number).map_or(1, |(_, limits)| *limits);
+        let thresholds = need.thresholds.iter().map(|threshold| limits(threshold).div_ceil(2));
+        literals.chain(thresholds).sum()
+    }
+
+    /// Whether looking it up costs less than asking the criteria.
+    pub(super) fn is_worth(&self, need: &Need<'_>) -> bool {
+        let criteria = |threshold: &Threshold<'_>| self.operands.get(&threshold.number).map_or(0, |(count, _)| *count);
+        need.thresholds.iter().all(|threshold| criteria(threshold) >= LEAST_LIMITS)
+    }
+}
 
 /// What a part needs to be true.
 #[derive(Debug, Clone)]
@@ -52,17 +106,17 @@ const MAX_WAYS: usize = 8;
 const MAX_LITERALS: usize = 64;
 
 /// What the criterion of this program needs.
-pub(super) fn needs_of<'p>(program: &'p Program, parts: &mut Parts) -> Needs<'p> {
-    let scope = Scope { path: Some(Vec::new()), inputs: Vec::new(), number: Vec::new(), reads_previous: false };
-    match &program.root {
-        Root::Test(test) => (Analysis { program, parts }).test(test, &scope),
-        Root::Collection(_) => Vec::new(),
-    }
+pub(super) fn needs_of<'p>(program: &'p Program, parts: &mut Parts, popularity: &Popularity<'_>) -> Needs<'p> {
+    Analysis { program, parts, popularity, literals: Vec::new(), thresholds: Vec::new() }.criterion()
 }
 
 struct Analysis<'p, 'n> {
     program: &'p Program,
     parts: &'n mut Parts,
+    popularity: &'n Popularity<'n>,
+    /// All that were met, also those that are no way to tell anything.
+    literals: Vec<Literal<'p>>,
+    thresholds: Vec<Threshold<'p>>,
 }
 
 /// What `$this` is.
@@ -78,6 +132,14 @@ struct Scope<'p> {
 }
 
 impl<'p> Analysis<'p, '_> {
+    fn criterion(&mut self) -> Needs<'p> {
+        let scope = Scope { path: Some(Vec::new()), inputs: Vec::new(), number: Vec::new(), reads_previous: false };
+        match &self.program.root {
+            Root::Test(test) => self.test(test, &scope),
+            Root::Collection(_) => Vec::new(),
+        }
+    }
+
     /// What a part needs.
     fn test(&mut self, test: &'p Test, scope: &Scope<'p>) -> Needs<'p> {
         match test {
@@ -110,7 +172,7 @@ impl<'p> Analysis<'p, '_> {
             let (mut right, right_is_safe) = (self.test(test, scope), cannot_fail(test));
             left = match operator {
                 LogicOperator::And => {
-                    let both = either(&left, &right);
+                    let both = self.either(&left, &right);
                     let bare_right = if is_comparison(test) { right.first().cloned() } else { None };
                     // After what is false for sure, the right side is not asked.
                     left.retain(|need| need.definite || right_is_safe || need.covers(bare_right.as_ref()));
@@ -118,10 +180,10 @@ impl<'p> Analysis<'p, '_> {
                     left.append(&mut right);
                     if left.is_empty() { both } else { left }
                 }
-                LogicOperator::Or => either(&left, &right),
+                LogicOperator::Or => self.either(&left, &right),
                 LogicOperator::Xor | LogicOperator::Implies => Vec::new(),
             };
-            left.truncate(MAX_WAYS);
+            left = self.most_telling(left);
             is_safe &= right_is_safe;
             bare = None;
         }
@@ -153,7 +215,7 @@ impl<'p> Analysis<'p, '_> {
     }
 
     /// A path of strings and the literal that it is compared with.
-    fn literal(&self, path: &'p Expr, literal: &'p Expr, scope: &Scope<'p>) -> Option<Literal<'p>> {
+    fn literal(&mut self, path: &'p Expr, literal: &'p Expr, scope: &Scope<'p>) -> Option<Literal<'p>> {
         let (Expr::Path(last), Expr::Constant(constant)) = (path, literal) else { return None };
         let text = constant.text().filter(|_| gives_without_failing(path))?;
         let is_text = |target: &Target| {
@@ -163,11 +225,13 @@ impl<'p> Analysis<'p, '_> {
         if !last.steps.last()?.arms.iter().flat_map(|arm| &arm.targets).all(is_text) {
             return None;
         }
-        Some(Literal { path: path_of(path, scope)?, single: false, companion: None, text })
+        let literal = Literal { path: path_of(path, scope)?, single: false, companion: None, text };
+        self.literals.push(literal.clone());
+        Some(literal)
     }
 
     /// A member of `$this` or of the resource in a list of literals. More than one item would be an error.
-    fn membership(&self, item: &'p Expr, collection: &'p Expr, scope: &Scope<'p>) -> Option<Need<'p>> {
+    fn membership(&mut self, item: &'p Expr, collection: &'p Expr, scope: &Scope<'p>) -> Option<Need<'p>> {
         let Expr::Path(path) = item else { return None };
         let Path { from: Expr::This | Expr::State(_), steps } = &**path else { return None };
         let [Step { arms }] = &**steps else { return None };
@@ -202,7 +266,40 @@ impl<'p> Analysis<'p, '_> {
         }
         let mut number = scope.number.clone();
         number.push(known.number);
-        Some(Threshold { number, inputs: scope.inputs.clone(), operand, operator, limit, kind })
+        let threshold = Threshold { number, inputs: scope.inputs.clone(), operand, operator, limit, kind };
+        self.thresholds.push(threshold.clone());
+        Some(threshold)
+    }
+
+    /// What either of two parts needs.
+    fn either(&self, left: &Needs<'p>, right: &Needs<'p>) -> Needs<'p> {
+        let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
+        let few = pairs.filter(|(left, right)| left.size() + right.size() <= MAX_LITERALS);
+        let joined = few.map(|(left, right)| Need {
+            literals: left.literals.iter().chain(&right.literals).cloned().collect(),
+            thresholds: left.thresholds.iter().chain(&right.thresholds).cloned().collect(),
+            definite: left.definite && right.definite,
+        });
+        self.most_telling(joined.collect())
+    }
+
+    /// Of many ways those that the fewest criteria share, these last; of each sort some, since what stands beside them may
+    /// rule out a sort.
+    fn most_telling(&self, mut needs: Needs<'p>) -> Needs<'p> {
+        if needs.len() <= MAX_WAYS {
+            return needs;
+        }
+        needs.sort_by_cached_key(|need| Reverse(self.popularity.weight(need)));
+        needs.reverse();
+        let mut left = [MAX_WAYS / 4; 4];
+        needs.retain(|need| {
+            let of_sort = &mut left[2 * usize::from(need.literals.is_empty()) + usize::from(need.definite)];
+            let is_taken = *of_sort > 0;
+            *of_sort = of_sort.saturating_sub(1);
+            is_taken
+        });
+        needs.reverse();
+        needs
     }
 }
 
@@ -234,18 +331,6 @@ fn is_comparison(test: &Test) -> bool {
 fn definite(mut needs: Needs<'_>) -> Needs<'_> {
     needs.iter_mut().for_each(|need| need.definite = true);
     needs
-}
-
-/// What either of two parts needs.
-fn either<'p>(left: &Needs<'p>, right: &Needs<'p>) -> Needs<'p> {
-    let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
-    let few = pairs.filter(|(left, right)| left.size() + right.size() <= MAX_LITERALS);
-    let joined = few.take(MAX_WAYS).map(|(left, right)| Need {
-        literals: left.literals.iter().chain(&right.literals).cloned().collect(),
-        thresholds: left.thresholds.iter().chain(&right.thresholds).cloned().collect(),
-        definite: left.definite && right.definite,
-    });
-    joined.collect()
 }
 
 impl Need<'_> {
