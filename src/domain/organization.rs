@@ -5,6 +5,7 @@
 //! An organization that the hierarchy does not know equals itself only.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::plan::OrganizationHierarchy;
 use super::reference;
@@ -32,6 +33,9 @@ pub struct Organizations {
     nodes: HashMap<String, OrganizationNode>,
     parents: Vec<Option<OrganizationNode>>,
     in_hierarchy: Vec<bool>,
+    /// Where an organization and all under it stand, in an order in which these stand together; none for what is in a
+    /// cycle or under one.
+    spans: Vec<Option<Range<usize>>>,
 }
 
 impl Organizations {
@@ -45,7 +49,32 @@ impl Organizations {
             organizations.in_hierarchy[child.0] = true;
             organizations.in_hierarchy[parent.0] = true;
         }
+        organizations.set_spans();
         organizations
+    }
+
+    /// Numbers each tree from its root down, so that one look tells whether something is under something.
+    fn set_spans(&mut self) {
+        let mut children = vec![Vec::new(); self.parents.len()];
+        let mut open = Vec::new();
+        for (node, parent) in self.parents.iter().enumerate() {
+            match parent {
+                Some(parent) => children[parent.0].push(node),
+                None => open.push((node, false)),
+            }
+        }
+        self.spans = vec![None; self.parents.len()];
+        let mut next = 0;
+        while let Some((node, is_done)) = open.pop() {
+            if is_done {
+                self.spans[node] = self.spans[node].take().map(|span| span.start..next);
+                continue;
+            }
+            self.spans[node] = Some(next..next);
+            next += 1;
+            open.push((node, true));
+            open.extend(children[node].iter().map(|child| (*child, false)));
+        }
     }
 
     /// The number of an organization that a topic or destination requires; made where there is none yet.
@@ -58,6 +87,8 @@ impl Organizations {
         self.nodes.insert(reduced.to_owned(), node);
         self.parents.push(None);
         self.in_hierarchy.push(false);
+        // It has nothing under it; numbers behind those of the trees are free.
+        self.spans.push(Some(node.0..node.0 + 1));
         node
     }
 
@@ -90,6 +121,9 @@ impl Organizations {
     /// Whether `node` equals `ancestor` or is under it. `config` refuses cycles; should one come in all the same, the walk
     /// ends after as many steps as there are organizations.
     fn is_under(&self, node: OrganizationNode, ancestor: OrganizationNode) -> bool {
+        if let (Some(own), Some(all)) = (&self.spans[node.0], &self.spans[ancestor.0]) {
+            return all.contains(&own.start);
+        }
         let upwards = std::iter::successors(Some(node), |node| self.parents[node.0]);
         upwards.take(self.parents.len()).any(|node| node == ancestor)
     }
