@@ -4,7 +4,7 @@
 //! even make dead letters of events that it must not see), then the criteria. A topic without destinations is left out:
 //! nothing could come of it.
 
-use super::event::ResourceEvent;
+use super::event::{Interaction, ResourceEvent};
 use super::fhirpath::{Budget, Workspace};
 use super::organization::{OrganizationNode, Organizations, Standing};
 use super::plan::{Plan, PreparedType, TopicIndex};
@@ -104,18 +104,24 @@ impl Decider {
         &self.decisions[start..start + length]
     }
 
-    /// The topics that were left out of the decisions, since the event cannot make their criteria true.
-    pub(crate) fn left_out<'d>(
-        &'d self,
-        plan: &'d Plan,
+    /// Tells the topics that were left out of the decisions, since the event cannot make their criteria true, and why
+    /// they get nothing.
+    pub(crate) fn tell_left_out(
+        &self,
+        plan: &Plan,
         event_index: u32,
         event: &ResourceEvent<'_>,
-    ) -> impl Iterator<Item = TopicIndex> + use<'d> {
-        let is_sifted = self.sifted.binary_search(&event_index).is_ok();
-        let prepared = is_sifted.then(|| prepared_for(plan, event)).flatten();
-        let shortlist = prepared.and_then(|prepared| prepared.shortlist(event.interaction));
-        let judged = self.decisions_of(event_index).iter().map(|decision| decision.topic);
-        shortlist.into_iter().flat_map(move |shortlist| shortlist.left_out(judged.clone()))
+        tell: impl FnMut(&[TopicIndex], FilterReason),
+    ) {
+        if self.sifted.binary_search(&event_index).is_err() {
+            return;
+        }
+        let prepared = prepared_for(plan, event);
+        if let Some(shortlist) = prepared.and_then(|prepared| prepared.shortlist(event.interaction)) {
+            let judged = self.decisions_of(event_index).iter().map(|decision| decision.topic);
+            let lacks_previous = event.interaction == Interaction::Update && event.previous.is_none();
+            shortlist.tell_left_out(judged, lacks_previous, tell);
+        }
     }
 
     /// Lets an event pass to a destination by its organization.

@@ -205,15 +205,14 @@ impl Pipeline {
         event: &ResourceEvent<'_>,
         one_of_several: bool,
     ) -> Result<EventOutcome, ProcessError<E>> {
-        for topic in transit.plan.other_interaction(&event.identity.resource_type, event.interaction) {
-            transit.tally.filtered_by_topic(*topic, FilterReason::Interaction);
-        }
-        for topic in self.decider.left_out(transit.plan, index, event) {
-            transit.tally.filtered_by_topic(topic, FilterReason::Criteria);
-        }
+        let others = transit.plan.other_interaction(&event.identity.resource_type, event.interaction);
+        transit.tally.filtered_by_topics(others, FilterReason::Interaction);
+        self.decider.tell_left_out(transit.plan, index, event, |topics, reason| {
+            transit.tally.filtered_by_topics(topics, reason);
+        });
         let decisions = self.decider.decisions_of(index);
         if decisions.iter().any(|decision| decision.verdict == Verdict::Fires) {
-            self.text.set(&self.base_url, transit.record, event, one_of_several.then_some(index));
+            self.text.set(&self.base_url, transit.record, event, index, one_of_several);
         }
         let current = Current { index, event, text: &self.text };
 

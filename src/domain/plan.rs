@@ -1,6 +1,6 @@
 //! The compiled configuration: what runs. Immutable; made by `config`, read by the pipeline and the runtime.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
@@ -80,7 +80,8 @@ impl Plan {
             let criteria = self.fhirpath.prepare(release, resource_type, &self.criteria, asked);
             let shortlists = Interaction::ALL.map(|interaction| {
                 let candidates = self.candidates(resource_type, interaction);
-                Shortlist::new(&self.topics, candidates, criteria.sifted(interaction))
+                let reads_previous = |criterion: u32| self.criteria[criterion as usize].reads_previous();
+                Shortlist::new(&self.topics, candidates, criteria.sifted(interaction), reads_previous)
             });
             PreparedType { criteria, shortlists }
         }))
@@ -239,8 +240,8 @@ pub struct Candidate {
 /// Candidates by resource type and interaction, so that matching costs what could fire, not what is configured.
 #[derive(Debug, Default)]
 pub struct TriggerIndex {
-    /// By resource type name; the triggers for `Resource` are merged into each.
-    by_type: HashMap<String, TypeTriggers>,
+    /// By resource type name, in its order; the triggers for `Resource` are merged into each.
+    by_type: Vec<(String, TypeTriggers)>,
     /// For the types that no trigger names: the triggers for `Resource` alone.
     any_type: TypeTriggers,
     /// By the position in [`fhirpath::resource_types`] and the release.
@@ -278,9 +279,8 @@ impl TriggerIndex {
         let prepared = fhirpath::resource_types().iter().map(|_| Default::default()).collect();
         let mut index = Self { prepared, ..Self::default() };
         let named = topics.iter().flat_map(|topic| &topic.triggers).map(|trigger| trigger.resource.as_str());
-        for name in named.filter(|name| *name != ANY_RESOURCE) {
-            index.by_type.entry(name.to_owned()).or_default();
-        }
+        let names: BTreeSet<&str> = named.filter(|name| *name != ANY_RESOURCE).collect();
+        index.by_type = names.into_iter().map(|name| (name.to_owned(), TypeTriggers::default())).collect();
         for (position, topic) in topics.iter().enumerate() {
             for (name, triggers) in &mut index.by_type {
                 triggers.add(TopicIndex(position), topic, name);
@@ -296,7 +296,8 @@ impl TriggerIndex {
     }
 
     fn of_type(&self, resource_type: &str) -> &TypeTriggers {
-        self.by_type.get(resource_type).unwrap_or(&self.any_type)
+        let position = self.by_type.binary_search_by(|(name, _)| name.as_str().cmp(resource_type));
+        position.map_or(&self.any_type, |position| &self.by_type[position].1)
     }
 }
 

@@ -3,9 +3,8 @@
 //! With a thousand topics that differ in a code only, nearly all of them say no to each event. [`Shortlist`] knows the
 //! topics of which the criteria tell so without being evaluated one by one, so that an event costs what it could fire.
 
-use std::collections::HashMap;
-
 use super::plan::{Candidate, Topic, TopicIndex};
+use super::tally::FilterReason;
 
 /// The candidates of one resource type and interaction, sorted by whether their criteria can be left out.
 #[derive(Debug, Default)]
@@ -14,8 +13,10 @@ pub(crate) struct Shortlist {
     sifted: Vec<TopicIndex>,
     /// The candidates of all others, in their order.
     others: Vec<Candidate>,
-    /// The topics among `sifted` that have a criterion.
-    by_criterion: HashMap<u32, Vec<TopicIndex>>,
+    /// The topics among `sifted` that have a criterion, in the order of the criteria.
+    by_criterion: Vec<(u32, TopicIndex)>,
+    /// The topics among `sifted` that have a criterion which reads %previous, in their order.
+    reading_previous: Vec<TopicIndex>,
 }
 
 /// The candidates that are left; keeps its memory.
@@ -27,8 +28,13 @@ pub(crate) struct Open {
 
 impl Shortlist {
     /// `sifted` are the criteria that can be left out, in their order. A topic that belongs to an organization is judged
-    /// by that first; one without destinations is never judged.
-    pub(crate) fn new(topics: &[Topic], candidates: &[Candidate], sifted: &[u32]) -> Self {
+    /// by that first; one without destinations is never judged. `reads_previous` tells it of a criterion.
+    pub(crate) fn new(
+        topics: &[Topic],
+        candidates: &[Candidate],
+        sifted: &[u32],
+        reads_previous: impl Fn(u32) -> bool,
+    ) -> Self {
         let criterion_of = |candidate: &Candidate| {
             let number = u32::try_from(candidate.criterion?.0).ok()?;
             sifted.binary_search(&number).ok().map(|_| number)
@@ -41,12 +47,14 @@ impl Shortlist {
                 None => shortlist.others.extend_from_slice(of_topic),
                 Some(criteria) => {
                     shortlist.sifted.push(topic);
-                    for criterion in criteria {
-                        shortlist.by_criterion.entry(criterion).or_default().push(topic);
+                    if criteria.iter().any(|criterion| reads_previous(*criterion)) {
+                        shortlist.reading_previous.push(topic);
                     }
+                    shortlist.by_criterion.extend(criteria.into_iter().map(|criterion| (criterion, topic)));
                 }
             }
         }
+        shortlist.by_criterion.sort_unstable();
         shortlist
     }
 
@@ -60,7 +68,11 @@ impl Shortlist {
     pub(crate) fn write_open(&self, candidates: &[Candidate], found: &[u32], open: &mut Open) {
         let Open { topics, candidates: out } = open;
         topics.clear();
-        topics.extend(found.iter().filter_map(|criterion| self.by_criterion.get(criterion)).flatten());
+        for criterion in found {
+            let start = self.by_criterion.partition_point(|(other, _)| other < criterion);
+            let of_criterion = self.by_criterion[start..].iter().take_while(|(other, _)| other == criterion);
+            topics.extend(of_criterion.map(|(_, topic)| *topic));
+        }
         topics.sort_unstable();
         topics.dedup();
         out.clear();
@@ -76,12 +88,31 @@ impl Shortlist {
         out.extend_from_slice(others);
     }
 
-    /// The topics that are left out when only these, in their order, are judged.
-    pub(crate) fn left_out(&self, judged: impl Iterator<Item = TopicIndex>) -> impl Iterator<Item = TopicIndex> {
-        let mut judged = judged.peekable();
-        self.sifted.iter().copied().filter(move |topic| {
-            while judged.next_if(|judged| judged < topic).is_some() {}
-            judged.peek() != Some(topic)
-        })
+    /// Tells the topics that are left out when only these, in their order, are judged, and why they get nothing: their
+    /// criteria are not true, or could not have been without the previous version that the event lacks.
+    pub(crate) fn tell_left_out(
+        &self,
+        judged: impl Iterator<Item = TopicIndex>,
+        lacks_previous: bool,
+        mut tell: impl FnMut(&[TopicIndex], FilterReason),
+    ) {
+        let mut rest = self.sifted.as_slice();
+        let mut tell_all = |topics: &[TopicIndex]| {
+            if lacks_previous && !self.reading_previous.is_empty() {
+                for topic in topics {
+                    let reads = self.reading_previous.binary_search(topic).is_ok();
+                    let reason = if reads { FilterReason::MissingState } else { FilterReason::Criteria };
+                    tell(std::slice::from_ref(topic), reason);
+                }
+            } else {
+                tell(topics, FilterReason::Criteria);
+            }
+        };
+        for topic in judged {
+            let (before, behind) = rest.split_at(rest.partition_point(|other| *other < topic));
+            tell_all(before);
+            rest = behind.strip_prefix(&[topic]).unwrap_or(behind);
+        }
+        tell_all(rest);
     }
 }

@@ -143,6 +143,13 @@ impl Tally {
         self.filtered_by_topic[topic.0][reason.index()] += 1;
     }
 
+    /// Counts an event that none of these topics took.
+    pub fn filtered_by_topics(&mut self, topics: &[TopicIndex], reason: FilterReason) {
+        for topic in topics {
+            self.filtered_by_topic(*topic, reason);
+        }
+    }
+
     /// Counts an event that a destination did not take.
     pub fn filtered_by_destination(&mut self, destination: DestinationIndex, reason: FilterReason) {
         self.filtered_by_destination[destination.0][reason.index()] += 1;

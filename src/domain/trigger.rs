@@ -138,9 +138,12 @@ impl<'e, 'a> Questioner<'e, 'a> {
         Self { plan, event, budget, subject }
     }
 
-    /// See [`EventSubject::sift`].
+    /// See [`EventSubject::sift`]. Where criteria are evaluated with a missing state empty, they are left out by it too.
     pub(crate) fn sift(&mut self) -> Option<&[u32]> {
-        self.subject.sift(self.budget)
+        match self.plan.on_missing_state {
+            OnMissingState::DeadLetter => self.subject.sift(self.budget),
+            OnMissingState::Skip => self.subject.sift_leniently(self.budget),
+        }
     }
 
     /// Asks one criterion.

@@ -249,6 +249,17 @@ impl<'e> EventSubject<'e> {
     /// would not fail. Those that read a previous version which the event lacks are never left out. `None`: all must be
     /// evaluated.
     pub fn sift(&mut self, budget: &mut Budget) -> Option<&[u32]> {
+        self.sift_leniently(budget)?;
+        let Workspace { finds, .. } = &mut *self.workspace;
+        if self.event.interaction == Interaction::Update && self.event.previous.is_none() {
+            finds.positions.extend_from_slice(&self.prepared?.sifted_with_previous);
+            finds.sort();
+        }
+        Some(&finds.positions)
+    }
+
+    /// The same, but a previous version that the event lacks is taken for an empty one.
+    pub fn sift_leniently(&mut self, budget: &mut Budget) -> Option<&[u32]> {
         let prepared = self.prepared?;
         let index = self.event.interaction.index();
         let (sieve, reads) = (&prepared.sieves[index], &prepared.reads[index].focus);
@@ -263,10 +274,6 @@ impl<'e> EventSubject<'e> {
         let sifted = sieve.sift(&view, limit, scratch, finds, &mut left);
         budget.take(granted - left);
         sifted.ok()?;
-        if interaction == Interaction::Update && self.event.previous.is_none() {
-            finds.positions.extend_from_slice(&prepared.sifted_with_previous);
-            finds.sort();
-        }
         Some(&finds.positions)
     }
 
