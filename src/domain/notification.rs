@@ -11,6 +11,7 @@
 //! Nothing is parsed or written anew: the resource's bytes are copied as they stand. The same event and destination give
 //! the same bytes, always, the id included: see [`bundle_id`].
 
+use sha1::{Digest as _, Sha1};
 use uuid::{Uuid, uuid};
 
 use super::event::Interaction;
@@ -28,15 +29,42 @@ const NAMESPACE: Uuid = uuid!("20b2bad2-6532-4683-82a7-29090c75f4eb");
 /// and the fixed widths leave only one way to read a name, so that two notifications never share one.
 #[must_use]
 pub fn bundle_id(record: &SourceRecord<'_>, event_index: u32, destination_id: &str) -> Uuid {
-    let mut name = Vec::with_capacity(20 + record.kafka_topic.len() + destination_id.len());
-    // A Kafka topic's name has at most 249 bytes.
-    name.extend_from_slice(&u32::try_from(record.kafka_topic.len()).unwrap_or(u32::MAX).to_be_bytes());
-    name.extend_from_slice(record.kafka_topic.as_bytes());
-    name.extend_from_slice(&record.partition.to_be_bytes());
-    name.extend_from_slice(&record.offset.to_be_bytes());
-    name.extend_from_slice(&event_index.to_be_bytes());
-    name.extend_from_slice(destination_id.as_bytes());
-    Uuid::new_v5(&NAMESPACE, &name)
+    BundleIds::new(record, event_index).of(destination_id)
+}
+
+/// The ids of one event's notifications; see [`bundle_id`].
+#[derive(Debug, Clone)]
+pub(crate) struct BundleIds {
+    /// Of everything in front of the destination's id.
+    hash: Sha1,
+}
+
+impl BundleIds {
+    pub(crate) fn new(record: &SourceRecord<'_>, event_index: u32) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(NAMESPACE.as_bytes());
+        // A Kafka topic's name has at most 249 bytes.
+        hash.update(u32::try_from(record.kafka_topic.len()).unwrap_or(u32::MAX).to_be_bytes());
+        hash.update(record.kafka_topic.as_bytes());
+        hash.update(record.partition.to_be_bytes());
+        hash.update(record.offset.to_be_bytes());
+        hash.update(event_index.to_be_bytes());
+        Self { hash }
+    }
+
+    /// For this destination.
+    pub(crate) fn of(&self, destination_id: &str) -> Uuid {
+        let digest = self.hash.clone().chain_update(destination_id.as_bytes()).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        uuid::Builder::from_sha1_bytes(bytes).into_uuid()
+    }
+}
+
+impl Default for BundleIds {
+    fn default() -> Self {
+        Self { hash: Sha1::new() }
+    }
 }
 
 /// What is the same in every notification of a destination.
@@ -165,6 +193,14 @@ fn overwrite(out: &mut String, parts: &[&str]) {
 
 /// Writes a JSON string, escaped and in quotes.
 fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Looks at all bytes in any case, so that several are looked at at once.
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if !text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     serde_json::to_writer(out, text).expect("a string can be written to memory");
 }
 
@@ -181,6 +217,26 @@ mod tests {
     #[test]
     fn ids_never_change() {
         insta::assert_snapshot!(id("fhir.changes", 3, 1_234_567_890_123, 0, "kafka-destination"));
+    }
+
+    #[test]
+    fn ids_are_those_of_the_specification() {
+        let mut name = 12_u32.to_be_bytes().to_vec();
+        name.extend_from_slice(b"fhir.changes");
+        name.extend_from_slice(&3_i32.to_be_bytes());
+        name.extend_from_slice(&77_i64.to_be_bytes());
+        name.extend_from_slice(&5_u32.to_be_bytes());
+        name.extend_from_slice(b"kafka-destination");
+        assert_eq!(id("fhir.changes", 3, 77, 5, "kafka-destination"), Uuid::new_v5(&NAMESPACE, &name).to_string());
+    }
+
+    #[test]
+    fn strings_are_escaped_where_they_must_be() {
+        for text in ["", "Type/id", "é“", "a\"b", "a\\b", "a\nb", "\u{1}", "\u{7f}"] {
+            let mut out = Vec::new();
+            write_string(&mut out, text);
+            assert_eq!(String::from_utf8(out).ok(), serde_json::to_string(text).ok(), "{text:?}");
+        }
     }
 
     #[test]

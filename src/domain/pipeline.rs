@@ -12,6 +12,7 @@
 //! plan, limits and refusals give the same outputs in the same order, byte for byte.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::codec;
@@ -19,7 +20,7 @@ use super::dead_letter::{Concern, DeadLetter, forwarded, header};
 use super::decision::Decider;
 use super::event::{Interaction, ResourceEvent};
 use super::limits::{Limits, record_size};
-use super::notification::{BaseUrl, DestinationParts, EventParts, bundle_id, write_bundle};
+use super::notification::{BaseUrl, BundleIds, DestinationParts, EventParts, write_bundle};
 use super::organization::OrganizationNode;
 use super::output::{DeadLetterClass, OutputHeader, OutputKind, OutputRecord};
 use super::plan::{Content, Destination, DestinationIndex, KeySource, Plan, TopicIndex};
@@ -102,18 +103,27 @@ struct EventText {
     source: String,
     /// The event's time; empty if it has none.
     time: String,
+    ids: BundleIds,
 }
 
 impl EventText {
-    fn set(&mut self, base_url: &BaseUrl, record: &SourceRecord<'_>, event: &ResourceEvent<'_>, number: Option<u32>) {
+    fn set(
+        &mut self,
+        base_url: &BaseUrl,
+        record: &SourceRecord<'_>,
+        event: &ResourceEvent<'_>,
+        index: u32,
+        one_of_several: bool,
+    ) {
         self.parts.set(base_url, event.interaction, &event.identity);
         self.time.clear();
         event.write_time(record, &mut self.time);
-        self.source = record.position();
-        if let Some(number) = number {
-            self.source.push('#');
-            self.source.push_str(&number.to_string());
+        self.source.clear();
+        record.write_position(&mut self.source);
+        if one_of_several {
+            write!(self.source, "#{index}").expect("a string takes everything");
         }
+        self.ids = BundleIds::new(record, index);
     }
 }
 
@@ -268,7 +278,7 @@ impl<E> Transit<'_, '_, '_, E> {
             self.dead_letter(current.index, class, concern)?;
             return Ok(false);
         }
-        let id = bundle_id(self.record, current.index, &destination.id);
+        let id = current.text.ids.of(&destination.id);
         let resource = current.resource();
         let time = Some(current.text.time.as_str()).filter(|time| !time.is_empty());
         write_bundle(bundle, id, time, destination.content, &current.text.parts, &prepared.parts, resource);

@@ -39,7 +39,9 @@ pub fn is_type_name(text: &str) -> bool {
 /// stricter; servers are not always.
 #[must_use]
 pub fn is_id(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(|char| char == '/' || char.is_control() || char.is_whitespace())
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    let is_bad = |char: char| char == '/' || char.is_control() || char.is_whitespace();
+    !text.is_empty() && (is_plain || !text.chars().any(is_bad))
 }
 
 /// Reduces a literal reference to its `Type/id`: relative as it is, absolute and versioned ones cut. `None` for

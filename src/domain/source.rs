@@ -1,5 +1,7 @@
 //! The ingest record as the domain sees it: borrowed bytes and where they stood.
 
+use std::fmt::Write as _;
+
 /// One header of an ingest record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourceHeader<'a> {
@@ -32,6 +34,14 @@ impl SourceRecord<'_> {
     /// Where the record stands: `kafkaTopic:partition:offset`.
     #[must_use]
     pub fn position(&self) -> String {
-        format!("{}:{}:{}", self.kafka_topic, self.partition, self.offset)
+        let mut position = String::new();
+        self.write_position(&mut position);
+        position
+    }
+
+    /// Appends [`SourceRecord::position`].
+    pub fn write_position(&self, out: &mut String) {
+        out.push_str(self.kafka_topic);
+        write!(out, ":{}:{}", self.partition, self.offset).expect("a string takes everything");
     }
 }

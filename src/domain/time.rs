@@ -10,37 +10,39 @@ use jiff::tz::Offset;
 /// The days of the month are checked too. Second 60 is allowed, as FHIR allows it; hour 24 and year 0 are not.
 #[must_use]
 pub fn is_instant(text: &str) -> bool {
-    fn number(digits: &str, length: usize) -> Option<u32> {
-        let all_digits = digits.len() == length && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if all_digits { digits.parse().ok() } else { None }
+    /// The number that these digits are, and nothing but digits.
+    fn number(digits: &[u8]) -> Option<u32> {
+        let all_digits = digits.iter().all(u8::is_ascii_digit);
+        all_digits.then(|| digits.iter().fold(0, |number, digit| 10 * number + u32::from(digit - b'0')))
     }
 
-    fn check(text: &str) -> Option<bool> {
-        let (date, time) = text.split_once('T')?;
-        let mut date = date.split('-');
-        let (year, month, day) = (number(date.next()?, 4)?, number(date.next()?, 2)?, number(date.next()?, 2)?);
-        let offset_start = time.find(['Z', '+', '-'])?;
-        let (clock, offset) = time.split_at(offset_start);
-        let (clock, fraction) = clock.split_once('.').map_or((clock, "0"), |(clock, fraction)| (clock, fraction));
-        let mut clock = clock.split(':');
-        let (hour, minute, second) = (number(clock.next()?, 2)?, number(clock.next()?, 2)?, number(clock.next()?, 2)?);
-        let complete = date.next().is_none() && clock.next().is_none();
-        number(fraction, fraction.len()).filter(|_| (1..=9).contains(&fraction.len()))?;
-        let date_exists = year > 0 && (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
-        Some(complete && date_exists && hour < 24 && minute < 60 && second <= 60 && is_offset(offset))
-    }
-
-    fn is_offset(offset: &str) -> bool {
-        let Some((hours, minutes)) = offset.strip_prefix(['+', '-']).and_then(|offset| offset.split_once(':')) else {
-            return offset == "Z";
-        };
-        match (number(hours, 2), number(minutes, 2)) {
+    fn is_offset(offset: &[u8]) -> bool {
+        let [b'+' | b'-', hours @ .., b':', tens, ones] = offset else { return offset == b"Z" };
+        match (number(hours).filter(|_| hours.len() == 2), number(&[*tens, *ones])) {
             (Some(hours), Some(minutes)) => minutes < 60 && (hours < 14 || (hours == 14 && minutes == 0)),
             _ => false,
         }
     }
 
-    check(text).unwrap_or(false)
+    fn check(text: &[u8]) -> Option<bool> {
+        let (moment, rest) = text.split_first_chunk::<19>()?;
+        let separators = [moment[4], moment[7], moment[10], moment[13], moment[16]];
+        let at = |start: usize| number(&moment[start..start + 2]);
+        let (year, month, day) = (number(&moment[..4])?, at(5)?, at(8)?);
+        let (hour, minute, second) = (at(11)?, at(14)?, at(17)?);
+        let offset = match rest.strip_prefix(b".") {
+            None => rest,
+            Some(rest) => {
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                rest.get(digits..).filter(|_| (1..=9).contains(&digits))?
+            }
+        };
+        let date_exists = year > 0 && (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day);
+        let time_exists = hour < 24 && minute < 60 && second <= 60;
+        Some(separators == *b"--T::" && date_exists && time_exists && is_offset(offset))
+    }
+
+    check(text.as_bytes()).unwrap_or(false)
 }
 
 fn days_in_month(year: u32, month: u32) -> u32 {
