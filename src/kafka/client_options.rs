@@ -91,13 +91,14 @@ pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
 pub fn producer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig {
     let mut config = base(settings);
     config.set("client.id", &identity.id);
-    // A batch is sent at once and waited for: waiting for more records would only delay its commit.
-    config.set("linger.ms", "1");
+    // While a batch is processed its outputs gather, so that a request has many of them: each partition has requests of
+    // its own. The end of the batch sends what is left at once (see `kafka::native`).
+    config.set("linger.ms", "20");
     // Room for the outputs of a batch, not for a gigabyte (the client's default).
     config.set("queue.buffering.max.kbytes", "131072");
     // After a commit the next transaction's first request may come too early (CONCURRENT_TRANSACTIONS): try again
-    // soon. The client's default of 100 ms would be most of a small transaction.
-    config.set("retry.backoff.ms", "20");
+    // soon. The client's default of 100 ms would be most of a small transaction. Each further time it waits twice as long.
+    config.set("retry.backoff.ms", "2");
     // A Kafka topic that is unknown for this long is gone: the client's default of 30 s outlasts the transaction.
     config.set("topic.metadata.propagation.max.ms", "5000");
     for (name, value) in settings.kafka.producer_options() {
@@ -106,6 +107,8 @@ pub fn producer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
     config.set("transactional.id", &identity.id);
     config.set("enable.idempotence", "true");
+    // What was delivered is counted by the client; only what failed has a story to tell (see `kafka::producer`).
+    config.set("delivery.report.only.error", "true");
     config.set("acks", "all");
     // Keys land on the partitions where Java clients put them.
     config.set("partitioner", "murmur2_random");

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +15,12 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::BorrowedMessage;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
+
+use super::native::BatchConsumer;
+pub use super::native::Record;
 
 /// How long leaving the group may take. The client itself gives the broker 5 s to confirm it.
 const LEAVE_TIME: Duration = Duration::from_secs(7);
@@ -68,6 +70,8 @@ pub struct GroupContext {
     events: Mutex<VecDeque<GroupEvent>>,
     positions: Mutex<Option<Vec<FetchPosition>>>,
     incarnations: Mutex<Incarnations>,
+    /// Things that the client had to say.
+    served: AtomicUsize,
 }
 
 /// Which of the Kafka topics were deleted and made anew while this member lives.
@@ -123,15 +127,18 @@ fn changed_id<'m>(facility: &str, message: &'m str) -> Option<(&'m str, &'m str)
 
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         lock(&self.incarnations).note(facility, message);
         super::client_options::log_line(&self.client, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         super::client_options::log_error(&self.client, &error, reason);
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         let positions = statistics.topics.into_iter().flat_map(|(kafka_topic, topic)| {
             // Partition -1 is the client's own place for what has no partition yet.
             topic.partitions.into_values().filter(|partition| partition.partition >= 0).map(move |partition| {
@@ -150,6 +157,7 @@ impl ClientContext for GroupContext {
 
 impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, response: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        self.served.fetch_add(1, Ordering::Relaxed);
         let event = if response == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             GroupEvent::Assigned(partitions.clone())
         } else {
@@ -172,7 +180,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A member of the consumer group.
 pub struct TaskConsumer {
     /// Present until the consumer is dropped.
-    client: Option<BaseConsumer<GroupContext>>,
+    client: Option<BatchConsumer<GroupContext>>,
     /// Whether a group event was taken and not answered: the client does not leave the group before it is.
     owes_answer: Cell<bool>,
     /// Whether the membership outlives the process: then it is not given up.
@@ -191,9 +199,11 @@ impl TaskConsumer {
             events: Mutex::default(),
             positions: Mutex::default(),
             incarnations: Mutex::default(),
+            served: AtomicUsize::new(0),
         };
         let is_static = config.get("group.instance.id").is_some();
-        Ok(Self { client: Some(config.create_with_context(context)?), owes_answer: Cell::new(false), is_static })
+        let client = BatchConsumer::new(config.create_with_context(context)?)?;
+        Ok(Self { client: Some(client), owes_answer: Cell::new(false), is_static })
     }
 
     /// Joins the group for these Kafka topics.
@@ -209,9 +219,49 @@ impl TaskConsumer {
         self.client().unsubscribe();
     }
 
-    /// One record, if one comes within the time; serves the group too.
-    pub fn poll(&self, timeout: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        self.client().poll(timeout)
+    /// Waits for records, at the most so long, and takes those that are there, at the most so many; serves the group too.
+    /// Comes back early when the group has something to say.
+    ///
+    /// # Errors
+    /// What the client reports in place of a record.
+    pub fn poll<'c>(&'c self, timeout: Duration, most: usize, records: &mut Vec<Record<'c>>) -> KafkaResult<()> {
+        let before = records.len();
+        self.serve(records)?;
+        self.take(most, records)?;
+        if timeout.is_zero() {
+            return Ok(());
+        }
+        let until = Instant::now() + timeout;
+        while records.len() == before && lock(&self.client().context().events).is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.batch_consumer().wait(left);
+            self.serve(records)?;
+            self.take(most, records)?;
+        }
+        Ok(())
+    }
+
+    /// Serves all that the client has to say: a poll without waiting takes one thing at a time, and what the group says
+    /// must not wait behind a log.
+    fn serve<'c>(&'c self, records: &mut Vec<Record<'c>>) -> KafkaResult<()> {
+        let served = || self.client().context().served.load(Ordering::Relaxed);
+        loop {
+            let before = served();
+            match self.batch_consumer().serve_one() {
+                Some(Ok(record)) => records.push(record),
+                Some(Err(error)) => return Err(error),
+                None if served() == before => return Ok(()),
+                None => {}
+            }
+        }
+    }
+
+    fn take<'c>(&'c self, most: usize, records: &mut Vec<Record<'c>>) -> KafkaResult<()> {
+        // Partitions' errors stay where they are too.
+        if most == 0 { Ok(()) } else { self.batch_consumer().take(most, records) }
     }
 
     /// The oldest group event that was not taken yet.
@@ -254,9 +304,15 @@ impl TaskConsumer {
     /// When the client refuses; the group has to be joined again.
     pub fn assign(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
         self.client().resume(partitions)?;
+        self.take_over(partitions)?;
         assign(self.client(), partitions)?;
         self.owes_answer.set(false);
         Ok(())
+    }
+
+    fn take_over(&self, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        let consumer = self.batch_consumer();
+        partitions.elements().iter().try_for_each(|element| consumer.take_over(element.topic(), element.partition()))
     }
 
     /// Stops reading these partitions and lets the group have them; those that are not read are left out.
@@ -301,6 +357,10 @@ impl TaskConsumer {
 
     /// The client underneath, for the calls about offsets.
     pub(super) fn client(&self) -> &BaseConsumer<GroupContext> {
+        self.batch_consumer().client()
+    }
+
+    fn batch_consumer(&self) -> &BatchConsumer<GroupContext> {
         self.client.as_ref().expect("only the drop takes it")
     }
 
@@ -326,14 +386,15 @@ impl Drop for TaskConsumer {
     /// Leaves the group, in bounded time: the client waits for ever for an answer that was not given, and destroying
     /// it waits for all of its threads. Beyond the bound it is left behind, and the membership ends with the session.
     fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
+        let Some(consumer) = self.client.take() else { return };
+        let client = consumer.client();
         client.context().closing.store(true, Ordering::Release);
         if self.owes_answer.get() {
-            give_up_events(&client);
+            give_up_events(client);
         }
         loop {
             let Some(event) = lock(&client.context().events).pop_front() else { break };
-            answer_while_closing(&client, &event);
+            answer_while_closing(client, &event);
         }
         // With the cooperative protocol the client's close does not leave the group when nothing is assigned: the others
         // would wait for a member that is gone until its session ends.
@@ -342,7 +403,7 @@ impl Drop for TaskConsumer {
         }
         let (left, leaving) = mpsc::channel();
         let leave = move || {
-            drop(client);
+            drop(consumer);
             // Nobody waits any more when it took too long.
             let _ = left.send(());
         };

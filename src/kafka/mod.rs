@@ -6,6 +6,7 @@ pub mod admin;
 pub mod client_options;
 pub mod consumer;
 pub mod errors;
+mod native;
 pub mod offset_metadata;
 pub mod producer;
 pub mod start_positions;

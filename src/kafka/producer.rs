@@ -18,8 +18,10 @@
 //! **Retries.** Calls that time out are resumed until their deadline; the client repeats requests by itself.
 //! **Fails** with a [`Cause`] whose consequence says what to do.
 
+mod handed_over;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,26 +29,24 @@ use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
+use self::handed_over::HandedOver;
 use super::errors::{Cause, Consequence};
+use super::native;
 use crate::domain::output::OutputRecord;
 
 /// How long one call into the client may block; the time between two looks at the deadline.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// How long one look for delivery reports takes: the client's own flush waits in slices of 100 ms, which would cost
-/// that much with every commit.
-const DELIVERY_POLL: Duration = Duration::from_millis(1);
+/// How long the end of all deliveries is waited for before a look at what went wrong meanwhile. The end itself is no
+/// matter of slices: the client wakes who waits for it.
+const DELIVERY_LOOK: Duration = Duration::from_millis(10);
 
-/// How long one call that hands the offsets over may take: it takes milliseconds, and a second or two while the group's
-/// coordinator moves.
-const OFFSETS_PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long after its time-out a call is still waited for before it is taken for one that never returns.
-const GRACE: Duration = Duration::from_millis(500);
+/// Pause before a call that failed for the moment is made again, and before a full queue is looked at again.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
 /// The client underneath.
 type Client = BaseProducer<DeliveryContext>;
@@ -174,6 +174,8 @@ pub struct OpenTransaction {
     outputs: usize,
     /// The first output for each Kafka topic.
     first: Vec<(String, usize)>,
+    /// The offsets that were handed over, until the answer is looked at.
+    offsets: Option<HandedOver>,
 }
 
 /// How an attempt to commit ended, when it did not succeed.
@@ -233,7 +235,10 @@ impl IdleProducer {
         // Between transactions nothing is under way that could be late.
         self.client.context().forget();
         match self.client.begin_transaction() {
-            Ok(()) => Ok(OpenTransaction { client: self.client, begun: Instant::now(), outputs: 0, first: Vec::new() }),
+            Ok(()) => {
+                let (client, begun) = (self.client, Instant::now());
+                Ok(OpenTransaction { client, begun, outputs: 0, first: Vec::new(), offsets: None })
+            }
             Err(error) => Err(fatal_or(&self.client, &error)),
         }
     }
@@ -277,7 +282,9 @@ impl OpenTransaction {
                 if Instant::now() >= deadline {
                     return Err(Cause::new(Consequence::AbortAndReplay, "the producer's queue stayed full"));
                 }
-                self.client.poll(DELIVERY_POLL);
+                // Delivered outputs leave room; the client wakes nobody for it.
+                thread::sleep(SHORT_PAUSE);
+                serve_all(&self.client);
             } else if super::errors::Refusal::of(code).is_some() {
                 self.client.context().failures().push(DeliveryFailure { output: number, code });
                 return Ok(());
@@ -311,13 +318,13 @@ impl OpenTransaction {
             if self.client.context().transaction_failed.load(Ordering::Relaxed) {
                 return Err(Vec::new());
             }
-            if self.client.in_flight_count() == 0 {
+            if native::wait_until_delivered(self.client.client(), DELIVERY_LOOK) {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 return Err(Vec::new());
             }
-            self.client.poll(DELIVERY_POLL);
+            serve_all(&self.client);
         }
     }
 
@@ -337,42 +344,24 @@ impl OpenTransaction {
         failures
     }
 
-    /// Puts the offsets into the transaction. All outputs must have been delivered ([`OpenTransaction::deliver`]).
-    ///
-    /// # Errors
-    /// See [`CommitFailure`]; the outcome is never unknown here.
-    pub fn send_offsets(
-        self,
-        offsets: &TopicPartitionList,
-        group: &Arc<ConsumerGroupMetadata>,
-        deadline: Instant,
-    ) -> Result<Self, CommitFailure> {
-        loop {
-            match bounded_send_offsets(&self.client, offsets, group, remaining(deadline).min(OFFSETS_PATIENCE)) {
-                Some(Ok(())) => return Ok(self),
-                // The client has not asked for the end of the transaction, and now it never will.
-                None => return Err(CommitFailure::ProducerBroken(Cause::new(Consequence::RebuildProducer, HANGS))),
-                Some(Err(error)) => {
-                    let cause = fatal_or(&self.client, &error);
-                    match cause.consequence {
-                        Consequence::Retry if Instant::now() < deadline => self.client.poll(DELIVERY_POLL),
-                        Consequence::Retry | Consequence::AbortAndReplay => {
-                            return Err(CommitFailure::NotCommitted(self, cause));
-                        }
-                        Consequence::RebuildProducer | Consequence::StopProcess => {
-                            return Err(CommitFailure::ProducerBroken(cause));
-                        }
-                    }
-                }
-            }
-        }
+    /// Hands the offsets over, to go into the transaction while the outputs are on their way. Comes back at once; the
+    /// answer is looked at before the end of the transaction is asked for ([`OpenTransaction::commit`]).
+    pub fn send_offsets(&mut self, offsets: TopicPartitionList, group: &Arc<ConsumerGroupMetadata>, until: Instant) {
+        let group = Arc::clone(group);
+        self.offsets = Some(HandedOver::begin(&self.client, offsets, group, until));
     }
 
-    /// Commits. The offsets must have been taken ([`OpenTransaction::send_offsets`]).
+    /// Commits. All outputs must have been delivered ([`OpenTransaction::deliver`]), and the offsets handed over.
     ///
     /// # Errors
     /// See [`CommitFailure`].
-    pub fn commit(self, deadline: Instant) -> Result<IdleProducer, CommitFailure> {
+    pub fn commit(mut self, deadline: Instant) -> Result<IdleProducer, CommitFailure> {
+        if let Err(cause) = self.settle_offsets() {
+            return Err(match cause.consequence {
+                Consequence::Retry | Consequence::AbortAndReplay => CommitFailure::NotCommitted(self, cause),
+                Consequence::RebuildProducer | Consequence::StopProcess => CommitFailure::ProducerBroken(cause),
+            });
+        }
         loop {
             match self.client.commit_transaction(remaining(deadline)) {
                 Ok(()) => return Ok(self.ended()),
@@ -393,6 +382,26 @@ impl OpenTransaction {
         }
     }
 
+    /// Waits for the answer to the offsets that were handed over; hands them over again where that helps.
+    fn settle_offsets(&mut self) -> Result<(), Cause> {
+        while let Some(handed_over) = self.offsets.take() {
+            let error = match handed_over.wait() {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(error)) => error,
+                // The client has not asked for the end of the transaction, and now it never will.
+                None => return Err(Cause::new(Consequence::RebuildProducer, HANGS)),
+            };
+            let cause = fatal_or(&self.client, &error);
+            if cause.consequence != Consequence::Retry || Instant::now() >= handed_over.until {
+                return Err(cause);
+            }
+            thread::sleep(SHORT_PAUSE);
+            let HandedOver { offsets, group, until, .. } = handed_over;
+            self.offsets = Some(HandedOver::begin(&self.client, offsets, group, until));
+        }
+        Ok(())
+    }
+
     /// The client notes a broken connection before it repeats what was under way there: by now it has said so.
     fn ended(self) -> IdleProducer {
         serve_all(&self.client);
@@ -406,7 +415,11 @@ impl OpenTransaction {
     /// # Errors
     /// When the producer is of no use any more, or the deadline has passed: it is gone then, and initialising its
     /// successor aborts what it left open.
-    pub fn abort(self, deadline: Instant) -> Result<IdleProducer, Cause> {
+    pub fn abort(mut self, deadline: Instant) -> Result<IdleProducer, Cause> {
+        // The client does one thing at a time.
+        if self.offsets.take().is_some_and(|handed_over| handed_over.wait().is_none()) {
+            return Err(Cause::new(Consequence::RebuildProducer, HANGS));
+        }
         loop {
             match self.client.abort_transaction(SLICE) {
                 Ok(()) => return Ok(self.ended()),
@@ -416,7 +429,8 @@ impl OpenTransaction {
                     if !again || Instant::now() >= deadline {
                         return Err(cause);
                     }
-                    self.client.poll(DELIVERY_POLL);
+                    thread::sleep(SHORT_PAUSE);
+                    serve_all(&self.client);
                 }
             }
         }
@@ -425,38 +439,6 @@ impl OpenTransaction {
 
 /// What is said about a call that does not return.
 const HANGS: &str = "the Kafka client does not come back from handing the offsets over (librdkafka #5456, #5511)";
-
-/// The client's call, given up some time after its own time-out: librdkafka 2.12 does not keep that one. When the broker
-/// that coordinates the group goes away during the call, it may not return before some other broker comes or goes.
-///
-/// The call runs on a thread of its own, which is left behind together with the client when no answer comes; whatever
-/// the client still sends then is refused, since its successor has taken over the transactional id.
-fn bounded_send_offsets(
-    client: &Arc<Client>,
-    offsets: &TopicPartitionList,
-    group: &Arc<ConsumerGroupMetadata>,
-    timeout: Duration,
-) -> Option<KafkaResult<()>> {
-    let (sender, answer) = mpsc::channel();
-    let call = {
-        let (client, offsets, group) = (Arc::clone(client), offsets.clone(), Arc::clone(group));
-        move || {
-            let result = client.send_offsets_to_transaction(&offsets, &group, timeout);
-            // Before the answer: whoever waits for it may rely on being the client's only owner.
-            drop(client);
-            // Nobody listens any more when it took too long.
-            let _ = sender.send(result);
-        }
-    };
-    if thread::Builder::new().name("send-offsets".to_owned()).spawn(call).is_err() {
-        return Some(client.send_offsets_to_transaction(offsets, group, timeout));
-    }
-    let answered = answer.recv_timeout(timeout + GRACE).ok();
-    if answered.is_none() {
-        note_thread_left_behind();
-    }
-    answered
-}
 
 /// Notes that a thread was left behind inside of a client.
 pub fn note_thread_left_behind() {

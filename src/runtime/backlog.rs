@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::ledger::PartitionPosition;
+use crate::kafka::consumer::Record;
 
 /// What the backlog needs to know of a record; the client's message is the one that counts, tests have their own.
 pub trait Positioned {
@@ -19,21 +19,21 @@ pub trait Positioned {
     fn size(&self) -> usize;
 }
 
-impl Positioned for BorrowedMessage<'_> {
+impl Positioned for Record<'_> {
     fn kafka_topic(&self) -> &str {
-        self.topic()
+        self.kafka_topic()
     }
 
     fn partition(&self) -> i32 {
-        Message::partition(self)
+        self.partition()
     }
 
     fn offset(&self) -> i64 {
-        Message::offset(self)
+        self.offset()
     }
 
     fn size(&self) -> usize {
-        self.key_len() + self.payload_len()
+        self.key().map_or(0, <[u8]>::len) + self.value().map_or(0, <[u8]>::len)
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Crossed<P>(P);
 pub struct CrossedTransaction<T> {
     transaction: T,
     sent: bool,
+    /// What the offsets met.
+    failed: Option<Cause>,
 }
 
 /// Takes `FAILPOINTS` over; the points work until the end of the process.
@@ -62,7 +64,7 @@ fn not_committed<T>(transaction: T, cause: Cause) -> CommitFailure<T> {
 fn crossed<T>(failure: CommitFailure<T>, sent: bool) -> CommitFailure<CrossedTransaction<T>> {
     match failure {
         CommitFailure::NotCommitted(transaction, cause) => {
-            CommitFailure::NotCommitted(CrossedTransaction { transaction, sent }, cause)
+            CommitFailure::NotCommitted(CrossedTransaction { transaction, sent, failed: None }, cause)
         }
         CommitFailure::ProducerBroken(cause) => CommitFailure::ProducerBroken(cause),
         CommitFailure::OutcomeUnknown(cause) => CommitFailure::OutcomeUnknown(cause),
@@ -106,7 +108,7 @@ impl<P: IdleProducer> IdleProducer for Crossed<P> {
 
     fn begin(self) -> Result<Self::Open, Cause> {
         cross("before-begin")?;
-        self.0.begin().map(|transaction| CrossedTransaction { transaction, sent: false })
+        self.0.begin().map(|transaction| CrossedTransaction { transaction, sent: false, failed: None })
     }
 }
 
@@ -140,29 +142,20 @@ impl<T: OpenTransaction> OpenTransaction for CrossedTransaction<T> {
         self.transaction.failures()
     }
 
-    fn send_offsets(
-        self,
-        offsets: &TopicPartitionList,
-        generation: &Self::Generation,
-        deadline: Instant,
-    ) -> Result<Self, CommitFailure<Self>> {
-        if let Err(cause) = cross("before-send-offsets") {
-            return Err(not_committed(self, cause));
-        }
-        let Self { transaction, sent } = self;
-        let sent_offsets = transaction.send_offsets(offsets, generation, deadline);
-        let this = Self { transaction: sent_offsets.map_err(|failure| crossed(failure, sent))?, sent };
-        match cross("after-send-offsets") {
-            Ok(()) => Ok(this),
-            Err(cause) => Err(not_committed(this, cause)),
+    fn send_offsets(&mut self, offsets: TopicPartitionList, generation: &Self::Generation, deadline: Instant) {
+        match cross("before-send-offsets") {
+            Ok(()) => self.transaction.send_offsets(offsets, generation, deadline),
+            // Not handed over: it shows in the commit.
+            Err(cause) => self.failed = Some(cause),
         }
     }
 
     fn commit(self, deadline: Instant) -> Result<Self::Idle, CommitFailure<Self>> {
-        if let Err(cause) = cross("before-commit") {
+        let before = || cross("after-send-offsets").and_then(|()| cross("before-commit"));
+        if let Err(cause) = self.failed.clone().map_or_else(before, Err) {
             return Err(not_committed(self, cause));
         }
-        let Self { transaction, sent } = self;
+        let Self { transaction, sent, .. } = self;
         let idle = transaction.commit(deadline).map_err(|failure| crossed(failure, sent))?;
         // Committed, and nobody here knows: the outcome is unknown, whatever the point is told to return.
         cross("after-commit").map_err(CommitFailure::OutcomeUnknown)?;

@@ -1,20 +1,18 @@
 //! The real thing: librdkafka's clients, as `crate::kafka` makes them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{GroupMember, InputRecord, TaskIo};
 use crate::domain::output::OutputRecord;
 use crate::domain::plan::Plan;
 use crate::domain::source::{SourceHeader, SourceRecord};
-use crate::kafka::consumer::{FetchPosition, GroupEvent, TaskConsumer, TopicId};
+use crate::kafka::consumer::{FetchPosition, GroupEvent, Record, TaskConsumer, TopicId};
 use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, NewProducer, OpenTransaction};
 use crate::kafka::start_positions::{self, Positions};
@@ -59,38 +57,26 @@ impl TaskIo for KafkaIo<'_> {
     }
 }
 
-impl InputRecord for BorrowedMessage<'_> {
+impl InputRecord for Record<'_> {
     fn timestamp_ms(&self) -> Option<i64> {
-        self.timestamp().to_millis()
+        self.timestamp_ms()
     }
 
     fn with_source<R>(&self, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
-        let mut headers = Vec::new();
-        if let Some(borrowed) = self.headers() {
-            headers.reserve(borrowed.count());
-            for index in 0..borrowed.count() {
-                // The client library panics on a header name that is not UTF-8. Such a name is none that is looked for
-                // or passed on, so that leaving it out changes nothing.
-                let header = catch_unwind(AssertUnwindSafe(|| borrowed.try_get(index)));
-                if let Ok(Some(header)) = header {
-                    headers.push(SourceHeader { name: header.key, value: header.value });
-                }
-            }
-        }
         read(&SourceRecord {
-            kafka_topic: self.topic(),
+            kafka_topic: self.kafka_topic(),
             partition: self.partition(),
             offset: self.offset(),
-            timestamp_ms: self.timestamp().to_millis(),
+            timestamp_ms: self.timestamp_ms(),
             key: self.key(),
-            value: self.payload(),
-            headers,
+            value: self.value(),
+            headers: self.headers().map(|(name, value)| SourceHeader { name, value }).collect(),
         })
     }
 }
 
 impl GroupMember for TaskConsumer {
-    type Record<'m> = BorrowedMessage<'m>;
+    type Record<'m> = Record<'m>;
     type Generation = Arc<ConsumerGroupMetadata>;
 
     fn subscribe(&self, kafka_topics: &[&str]) -> KafkaResult<()> {
@@ -101,8 +87,8 @@ impl GroupMember for TaskConsumer {
         self.unsubscribe();
     }
 
-    fn poll(&self, timeout: Duration) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        self.poll(timeout)
+    fn poll<'m>(&'m self, timeout: Duration, most: usize, records: &mut Vec<Record<'m>>) -> KafkaResult<()> {
+        self.poll(timeout, most, records)
     }
 
     fn next_event(&self) -> Option<GroupEvent> {
@@ -203,12 +189,12 @@ impl super::OpenTransaction for OpenTransaction {
     }
 
     fn send_offsets(
-        self,
-        offsets: &TopicPartitionList,
+        &mut self,
+        offsets: TopicPartitionList,
         generation: &Arc<ConsumerGroupMetadata>,
         deadline: Instant,
-    ) -> Result<Self, CommitFailure<Self>> {
-        self.send_offsets(offsets, generation, deadline)
+    ) {
+        self.send_offsets(offsets, generation, deadline);
     }
 
     fn commit(self, deadline: Instant) -> Result<IdleProducer, CommitFailure<Self>> {

@@ -81,8 +81,12 @@ pub trait GroupMember {
     /// Gives up the assignment; [`GroupMember::subscribe`] joins again.
     fn unsubscribe(&self);
 
-    /// One record, if one comes within the time; serves the group too.
-    fn poll(&self, timeout: Duration) -> Option<KafkaResult<Self::Record<'_>>>;
+    /// Waits for records, at the most so long, and takes those that are there, at the most so many; serves the group too.
+    /// Comes back early when the group has something to say.
+    ///
+    /// # Errors
+    /// What the client reports in place of a record.
+    fn poll<'m>(&'m self, timeout: Duration, most: usize, records: &mut Vec<Self::Record<'m>>) -> KafkaResult<()>;
 
     /// The oldest group event that was not taken yet.
     fn next_event(&self) -> Option<GroupEvent>;
@@ -197,18 +201,11 @@ pub trait OpenTransaction: Sized {
     /// The outputs that were refused so far.
     fn failures(&self) -> Vec<DeliveryFailure>;
 
-    /// Puts the offsets into the transaction. All outputs must have been delivered.
-    ///
-    /// # Errors
-    /// See [`CommitFailure`]; here the outcome is never unknown.
-    fn send_offsets(
-        self,
-        offsets: &TopicPartitionList,
-        generation: &Self::Generation,
-        deadline: Instant,
-    ) -> Result<Self, CommitFailure<Self>>;
+    /// Hands the offsets over, to go into the transaction while the outputs are on their way; comes back at once. What
+    /// comes of it shows in [`OpenTransaction::commit`].
+    fn send_offsets(&mut self, offsets: TopicPartitionList, generation: &Self::Generation, deadline: Instant);
 
-    /// Commits. The offsets must have been taken.
+    /// Commits. All outputs must have been delivered, and the offsets handed over.
     ///
     /// # Errors
     /// See [`CommitFailure`].

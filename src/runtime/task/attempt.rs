@@ -15,6 +15,7 @@ use crate::domain::pipeline::ProcessError;
 use crate::domain::tally::Tally;
 use crate::kafka::errors::{Cause, Consequence, Refusal};
 use crate::kafka::producer::{CommitFailure, DeliveryFailure};
+use crate::runtime::backlog::Positioned;
 use crate::runtime::errors::FatalError;
 use crate::runtime::io::{GroupMember, IdleProducer, InputRecord, OpenTransaction, TaskIo};
 use crate::runtime::ledger::Offsets;
@@ -128,27 +129,38 @@ impl<Io: TaskIo> Task<'_, Io> {
             (_, Lane::Idle(producer)) => return Outcome::Silent(producer, batch),
             (_, Lane::Open(transaction)) => transaction,
         };
+        self.deliver_and_commit(transaction, batch, group)
+    }
+
+    /// All outputs are on their way: the offsets go after them, and when both have arrived, it is committed.
+    fn deliver_and_commit(
+        &mut self,
+        mut transaction: Io::Open,
+        batch: Batch,
+        group: Option<Io::Generation>,
+    ) -> Outcome<Io> {
         let handed_over = self.io.now();
-        if let Err(failures) = transaction.deliver(handed_over + self.setup.settings.transaction_timeout) {
-            return not_delivered(transaction, &failures, &batch);
-        }
-        if self.member.assignment_lost() {
+        let Some(group) = group.filter(|_| !self.member.assignment_lost()) else {
             return Outcome::AssignmentLost(transaction);
-        }
-        let Some(group) = group else { return Outcome::AssignmentLost(transaction) };
+        };
         let mut offsets = self.ledger.offsets.clone();
         for position in batch.offsets.iter() {
             offsets.advance(&position.kafka_topic, position.partition, position.next);
         }
         let begun = transaction.begun();
         let timeout = self.setup.settings.transaction_timeout;
-        // The broker ends the transaction when its time is over: offsets are of no use to it any more.
-        let (offsets_until, deadline) = (begun + timeout, self.io.now() + timeout);
-        let committed = match offsets.to_list(&self.notes) {
-            Ok(list) => transaction.send_offsets(&list, &group, offsets_until).and_then(|open| open.commit(deadline)),
-            Err(error) => Err(CommitFailure::NotCommitted(transaction, Cause::of_transaction(&error))),
-        };
-        match committed {
+        match offsets.to_list(&self.notes) {
+            // The broker ends the transaction when its time is over: offsets are of no use to it any more.
+            Ok(list) => transaction.send_offsets(list, &group, begun + timeout),
+            Err(error) => return Outcome::Replay(transaction, Cause::of_transaction(&error)),
+        }
+        if let Err(failures) = transaction.deliver(handed_over + timeout) {
+            return not_delivered(transaction, &failures, &batch);
+        }
+        if self.member.assignment_lost() {
+            return Outcome::AssignmentLost(transaction);
+        }
+        match transaction.commit(self.io.now() + timeout) {
             Ok(producer) => {
                 self.batch_metrics.transaction_committed(
                     self.setup.number,
@@ -173,6 +185,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         let timeout = self.setup.settings.transaction_timeout;
         let send_until = batch.started + timeout;
         let careful = self.trouble.is_careful();
+        let mut bytes = 0;
         for record in self.backlog.iter().take(most) {
             let refusals = if careful { &self.trouble.refusals } else { &self.dead_lettered };
             let tally = &mut batch.tally;
@@ -201,6 +214,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             }
             batch.offsets.note(record);
             batch.records += 1;
+            bytes += record.size();
             self.end_to_end.observe(record.timestamp_ms());
             if let Lane::Open(transaction) = lane {
                 if self.since(transaction.begun()) > timeout / 4 {
@@ -212,8 +226,9 @@ impl<Io: TaskIo> Task<'_, Io> {
             } else if self.since(batch.started) > timeout / 4 {
                 break;
             }
-            // What is processed is committed; the rest is the next owner's.
-            if self.stopping() {
+            // What is processed is committed; the rest is the next owner's. Records come several at once: a batch that is
+            // full by bytes may have more behind it.
+            if self.stopping() || bytes >= self.setup.settings.batch.max_bytes {
                 break;
             }
         }

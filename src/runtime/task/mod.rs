@@ -49,6 +49,10 @@ use crate::telemetry::{EndToEnd, PlanMetrics};
 /// How long an idle task waits for a record before it looks at its clock and the stop signal again.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 
+/// Records that are taken at once: many enough that a call costs each of them nothing, few enough that a batch is not
+/// much larger in bytes than it may be.
+const TAKEN_AT_ONCE: usize = 128;
+
 /// How often the log says that an ingest may not be read, while that lasts.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
@@ -102,6 +106,8 @@ struct Task<'c, Io: TaskIo> {
     /// Which limits the pipeline keeps.
     limits_version: u64,
     backlog: Backlog<<Io::Member as GroupMember>::Record<'c>>,
+    /// Where records come to before they join the backlog; empty between two polls.
+    taken: Vec<<Io::Member as GroupMember>::Record<'c>>,
     ledger: Ledger,
     lag: LagBoard,
     notes: PositionNotes,
@@ -166,6 +172,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             limits_version: setup.limits.version(),
             pipeline: Pipeline::new(Arc::clone(plan), setup.limits.newest()),
             backlog: Backlog::default(),
+            taken: Vec::new(),
             ledger: Ledger::new(plan),
             lag: LagBoard::default(),
             notes: PositionNotes::default(),
@@ -216,7 +223,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         if self.is_full() {
             // Records that cannot be got done wait at the broker, not here: the group is served, nothing is fetched.
             self.show_running();
-            return self.poll(Duration::ZERO);
+            return self.poll(Duration::ZERO, 0);
         }
         self.resume()?;
         let batch = &self.setup.settings.batch;
@@ -225,7 +232,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         loop {
             let wait = full_at.unwrap_or(idle_until).saturating_duration_since(self.io.now());
             let before = self.backlog.len();
-            self.poll(wait)?;
+            self.poll(wait, TAKEN_AT_ONCE.min(batch.max_records - before))?;
             if self.is_full() || self.stopping() {
                 return Ok(());
             }
@@ -245,17 +252,17 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         self.backlog.len() >= batch.max_records || self.backlog.bytes() >= batch.max_bytes
     }
 
-    /// One look at the consumer: at the most one record, and everything that the group has to say.
-    fn poll(&mut self, wait: Duration) -> Result<(), FatalError> {
-        match self.member.poll(wait) {
-            Some(Ok(record)) => {
-                if !self.unreadable.is_empty() {
-                    self.unreadable.remove(record.kafka_topic());
-                }
-                self.backlog.push(record);
+    /// One look at the consumer: at the most so many records, and everything that the group has to say.
+    fn poll(&mut self, wait: Duration, most: usize) -> Result<(), FatalError> {
+        let polled = self.member.poll(wait, most, &mut self.taken);
+        for record in self.taken.drain(..) {
+            if !self.unreadable.is_empty() {
+                self.unreadable.remove(record.kafka_topic());
             }
-            Some(Err(error)) => self.consumer_error(error)?,
-            None => {}
+            self.backlog.push(record);
+        }
+        if let Err(error) = polled {
+            self.consumer_error(error)?;
         }
         self.serve_group()
     }
@@ -275,8 +282,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             if left.is_zero() {
                 break;
             }
-            // A record that was on its way joins the backlog behind the others.
-            self.poll(left.min(IDLE_POLL))?;
+            self.poll(left.min(IDLE_POLL), 0)?;
         }
         Ok(())
     }

@@ -345,7 +345,9 @@ impl<Io: TaskIo> Task<'_, Io> {
         let deadline = self.io.now() + ABORT_TIME;
         let offsets = self.ledger.offsets.to_list(&self.notes).map_err(|error| Cause::of_transaction(&error))?;
         let started = self.io.now();
-        match producer.begin()?.send_offsets(&offsets, &group, deadline).and_then(|open| open.commit(deadline)) {
+        let mut transaction = producer.begin()?;
+        transaction.send_offsets(offsets, &group, deadline);
+        match transaction.commit(deadline) {
             Ok(producer) => {
                 self.keep(producer);
                 self.batch_metrics.transaction_committed(self.setup.number, self.positions_alone(started));

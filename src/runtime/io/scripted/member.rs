@@ -85,7 +85,7 @@ impl GroupMember for ScriptedMember {
         }
     }
 
-    fn poll(&self, timeout: Duration) -> Option<KafkaResult<ScriptedRecord>> {
+    fn poll<'m>(&'m self, timeout: Duration, most: usize, records: &mut Vec<ScriptedRecord>) -> KafkaResult<()> {
         self.0.call(Call::Poll, |cluster, way| {
             if self.0.open_transactions.get() > 0 {
                 cluster.violation("I2: the consumer is polled while a transaction is open");
@@ -94,18 +94,21 @@ impl GroupMember for ScriptedMember {
                 cluster.stop.stop();
             }
             if let Some(error) = way.and_then(|way| strange_poll(cluster, way, timeout)) {
-                return Some(Err(error));
+                return Err(error);
             }
             cluster.others();
             serve_membership(cluster);
             if !cluster.member.events.is_empty() {
-                return None;
+                return Ok(());
             }
-            let record = next_record(cluster, &self.0);
-            if record.is_none() {
+            // Now one, now several: as many as are fetched.
+            let fetched = 1 + cluster.elapsed.as_millis() as usize % 3;
+            let before = records.len();
+            records.extend((0..most.min(fetched)).map_while(|_| next_record(cluster, &self.0)));
+            if records.len() == before {
                 cluster.pass(timeout);
             }
-            record.map(Ok)
+            Ok(())
         })
     }
 

@@ -32,6 +32,18 @@ pub(crate) struct Open {
     epoch: u64,
     begun: Instant,
     outputs: Box<RefCell<Outputs>>,
+    offsets: Answer,
+}
+
+/// What came of the offsets; it shows in the commit.
+#[derive(Debug)]
+enum Answer {
+    NotAsked,
+    Taken,
+    /// Not taken, or nobody knows; the transaction is still open.
+    Refused(Cause),
+    /// The producer is of no use any more.
+    Broken(Cause),
 }
 
 /// What the client knows of the outputs of its transaction.
@@ -89,8 +101,8 @@ impl IdleProducer for Idle {
                     }
                 }
                 self.world.open_transactions.update(|open| open + 1);
-                let outputs = Box::default();
-                Ok(Open { world: self.world, id: self.id, epoch: self.epoch, begun: now, outputs })
+                let (outputs, offsets) = (Box::default(), Answer::NotAsked);
+                Ok(Open { world: self.world, id: self.id, epoch: self.epoch, begun: now, outputs, offsets })
             }
         })
     }
@@ -172,51 +184,51 @@ impl OpenTransaction for Open {
         self.outputs.borrow().failures.clone()
     }
 
-    fn send_offsets(
-        self,
-        offsets: &TopicPartitionList,
-        generation: &u64,
-        _deadline: Instant,
-    ) -> Result<Self, CommitFailure<Self>> {
+    fn send_offsets(&mut self, offsets: TopicPartitionList, generation: &u64, _deadline: Instant) {
         let offsets: Vec<(i32, i64)> = offsets
             .elements()
             .iter()
             .map(|element| (element.partition(), element.offset().to_raw().expect("an offset")))
             .collect();
         let world = self.world.clone();
-        world.call(Call::SendOffsets, |cluster, way| {
-            self.must_be_delivered(cluster);
+        self.offsets = world.call(Call::SendOffsets, |cluster, way| {
             let way = way.map(|way| way % 6);
             match way {
-                Some(0) => return Err(CommitFailure::NotCommitted(self, cause(Consequence::AbortAndReplay))),
-                Some(1) => return Err(CommitFailure::ProducerBroken(cause(Consequence::RebuildProducer))),
-                Some(2) => return Err(CommitFailure::ProducerBroken(fence(cluster, &self.id))),
-                Some(3) => return Err(CommitFailure::ProducerBroken(stop_process(cluster))),
+                Some(0) => return Answer::Refused(cause(Consequence::AbortAndReplay)),
+                Some(1) => return Answer::Broken(cause(Consequence::RebuildProducer)),
+                Some(2) => return Answer::Broken(fence(cluster, &self.id)),
+                Some(3) => return Answer::Broken(stop_process(cluster)),
                 Some(_) | None => {}
             }
             if *generation != cluster.generation {
-                return Err(CommitFailure::NotCommitted(self, cause(Consequence::AbortAndReplay)));
+                return Answer::Refused(cause(Consequence::AbortAndReplay));
             }
             match hold(cluster, &self.id, self.epoch) {
                 Some(Some(held)) => held.offsets = offsets,
-                _ => return Err(CommitFailure::ProducerBroken(fenced())),
+                _ => return Answer::Broken(fenced()),
             }
             // The last ways to fail: they were taken, and the answer does not say so, or the call does not come back.
             match way {
                 Some(5) => {
                     cluster.pass(Duration::from_secs(4));
-                    Err(CommitFailure::ProducerBroken(cause(Consequence::RebuildProducer)))
+                    Answer::Broken(cause(Consequence::RebuildProducer))
                 }
-                Some(_) => Err(CommitFailure::NotCommitted(self, cause(Consequence::AbortAndReplay))),
-                None => Ok(self),
+                Some(_) => Answer::Refused(cause(Consequence::AbortAndReplay)),
+                None => Answer::Taken,
             }
-        })
+        });
     }
 
-    fn commit(self, deadline: Instant) -> Result<Idle, CommitFailure<Self>> {
+    fn commit(mut self, deadline: Instant) -> Result<Idle, CommitFailure<Self>> {
         let world = self.world.clone();
         world.call(Call::Commit, |cluster, way| {
             self.must_be_delivered(cluster);
+            match std::mem::replace(&mut self.offsets, Answer::NotAsked) {
+                Answer::Taken => {}
+                Answer::Refused(cause) => return Err(CommitFailure::NotCommitted(self, cause)),
+                Answer::Broken(cause) => return Err(CommitFailure::ProducerBroken(cause)),
+                Answer::NotAsked => cluster.violation("a transaction is to be committed without its offsets"),
+            }
             let way = way.map(|way| way % 9);
             if way == Some(0) {
                 return Err(CommitFailure::NotCommitted(self, cause(Consequence::AbortAndReplay)));
