@@ -24,6 +24,7 @@ pub mod io;
 pub mod lag;
 pub mod ledger;
 pub mod limits;
+pub mod pace;
 pub mod position_notes;
 pub mod stop;
 pub mod supervisor;

@@ -95,9 +95,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "batch.lingerMs",
-        default: "5",
+        default: "0",
         unit: "milliseconds",
-        meaning: "how long a batch waits for more records after its first",
+        meaning: "how long a batch waits for more records after its first; with 0 it takes what is there, which is much when \
+                  there is much to do",
         set: |settings, given| millis(given, 0..=60_000).map(|value| settings.batch.linger = value),
     },
     Setting {

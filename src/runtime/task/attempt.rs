@@ -19,6 +19,7 @@ use crate::runtime::backlog::Positioned;
 use crate::runtime::errors::FatalError;
 use crate::runtime::io::{GroupMember, IdleProducer, InputRecord, OpenTransaction, TaskIo};
 use crate::runtime::ledger::Offsets;
+use crate::runtime::pace;
 use crate::telemetry::occurrence::CommittedBatch;
 
 /// Records between two looks at the delivery reports.
@@ -160,8 +161,11 @@ impl<Io: TaskIo> Task<'_, Io> {
         if self.member.assignment_lost() {
             return Outcome::AssignmentLost(transaction);
         }
-        match transaction.commit(self.io.now() + timeout) {
+        let delivered = self.io.now();
+        match transaction.commit(delivered + timeout) {
             Ok(producer) => {
+                self.pace.learn(pace::Committed { begun, handed_over, delivered });
+                self.pace.ended(self.io.now());
                 self.batch_metrics.transaction_committed(
                     self.setup.number,
                     CommittedBatch {

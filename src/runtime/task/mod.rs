@@ -33,6 +33,7 @@ use super::io::{GroupMember, IdleProducer as _, InputRecord, TaskIo};
 use super::lag::{InHand, LagBoard};
 use super::ledger::{Ledger, Offsets};
 use super::limits::SharedLimits;
+use super::pace::Pace;
 use super::position_notes::PositionNotes;
 use super::stop::StopSignal;
 use crate::config::settings::Settings;
@@ -111,6 +112,7 @@ struct Task<'c, Io: TaskIo> {
     ledger: Ledger,
     lag: LagBoard,
     notes: PositionNotes,
+    pace: Pace,
     /// Partitions that came and could not be settled yet, because brokers did not answer.
     unsettled: Option<TopicPartitionList>,
     paused: bool,
@@ -176,6 +178,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             ledger: Ledger::new(plan),
             lag: LagBoard::default(),
             notes: PositionNotes::default(),
+            pace: Pace::default(),
             unsettled: None,
             paused: false,
             unreadable: BTreeSet::new(),
@@ -228,22 +231,29 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         self.resume()?;
         let batch = &self.setup.settings.batch;
         let idle_until = self.io.now() + IDLE_POLL;
-        let mut full_at = (!self.backlog.is_empty()).then(|| self.io.now());
+        let mut ready_at = (!self.backlog.is_empty()).then(|| self.ready_at(Duration::ZERO));
         loop {
-            let wait = full_at.unwrap_or(idle_until).saturating_duration_since(self.io.now());
+            let wait = ready_at.unwrap_or(idle_until).saturating_duration_since(self.io.now());
             let before = self.backlog.len();
             self.poll(wait, TAKEN_AT_ONCE.min(batch.max_records - before))?;
             if self.is_full() || self.stopping() {
                 return Ok(());
             }
-            if full_at.is_none() && !self.backlog.is_empty() {
-                full_at = Some(self.io.now() + batch.linger);
+            if ready_at.is_none() && !self.backlog.is_empty() {
+                ready_at = Some(self.ready_at(batch.linger));
             }
             let came = self.backlog.len() > before;
-            if !came && self.io.now() >= full_at.unwrap_or(idle_until) {
+            if !came && self.io.now() >= ready_at.unwrap_or(idle_until) {
                 return Ok(());
             }
         }
+    }
+
+    /// When a batch that has records now is to be processed: after it has waited for more, and not before the last
+    /// transaction is over for the brokers too.
+    fn ready_at(&self, linger: Duration) -> Instant {
+        let at = self.io.now() + linger;
+        self.pace.next().map_or(at, |next| at.max(next))
     }
 
     /// Whether the backlog holds a batch.

@@ -350,6 +350,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         match transaction.commit(deadline) {
             Ok(producer) => {
                 self.keep(producer);
+                self.pace.ended(self.io.now());
                 self.batch_metrics.transaction_committed(self.setup.number, self.positions_alone(started));
                 self.committed(&crate::runtime::ledger::Offsets::default(), &self.empty_tally());
                 if self.backlog.is_empty() {
