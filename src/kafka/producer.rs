@@ -175,7 +175,7 @@ pub struct OpenTransaction {
     /// The first output for each Kafka topic.
     first: Vec<(String, usize)>,
     /// The offsets that were handed over, until the answer is looked at.
-    offsets: Option<HandedOver>,
+    offsets: Option<Box<HandedOver>>,
 }
 
 /// How an attempt to commit ended, when it did not succeed.
@@ -348,7 +348,7 @@ impl OpenTransaction {
     /// answer is looked at before the end of the transaction is asked for ([`OpenTransaction::commit`]).
     pub fn send_offsets(&mut self, offsets: TopicPartitionList, group: &Arc<ConsumerGroupMetadata>, until: Instant) {
         let group = Arc::clone(group);
-        self.offsets = Some(HandedOver::begin(&self.client, offsets, group, until));
+        self.offsets = Some(Box::new(HandedOver::begin(&self.client, offsets, group, until)));
     }
 
     /// Commits. All outputs must have been delivered ([`OpenTransaction::deliver`]), and the offsets handed over.
@@ -396,8 +396,8 @@ impl OpenTransaction {
                 return Err(cause);
             }
             thread::sleep(SHORT_PAUSE);
-            let HandedOver { offsets, group, until, .. } = handed_over;
-            self.offsets = Some(HandedOver::begin(&self.client, offsets, group, until));
+            let HandedOver { offsets, group, until, .. } = *handed_over;
+            self.offsets = Some(Box::new(HandedOver::begin(&self.client, offsets, group, until)));
         }
         Ok(())
     }

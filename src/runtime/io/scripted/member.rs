@@ -85,7 +85,7 @@ impl GroupMember for ScriptedMember {
         }
     }
 
-    fn poll<'m>(&'m self, timeout: Duration, most: usize, records: &mut Vec<ScriptedRecord>) -> KafkaResult<()> {
+    fn poll(&self, timeout: Duration, most: usize, records: &mut Vec<ScriptedRecord>) -> KafkaResult<()> {
         self.0.call(Call::Poll, |cluster, way| {
             if self.0.open_transactions.get() > 0 {
                 cluster.violation("I2: the consumer is polled while a transaction is open");

@@ -32,7 +32,7 @@ pub(crate) struct Open {
     epoch: u64,
     begun: Instant,
     outputs: Box<RefCell<Outputs>>,
-    offsets: Answer,
+    offsets: Box<Answer>,
 }
 
 /// What came of the offsets; it shows in the commit.
@@ -101,7 +101,7 @@ impl IdleProducer for Idle {
                     }
                 }
                 self.world.open_transactions.update(|open| open + 1);
-                let (outputs, offsets) = (Box::default(), Answer::NotAsked);
+                let (outputs, offsets) = (Box::default(), Box::new(Answer::NotAsked));
                 Ok(Open { world: self.world, id: self.id, epoch: self.epoch, begun: now, outputs, offsets })
             }
         })
@@ -191,7 +191,7 @@ impl OpenTransaction for Open {
             .map(|element| (element.partition(), element.offset().to_raw().expect("an offset")))
             .collect();
         let world = self.world.clone();
-        self.offsets = world.call(Call::SendOffsets, |cluster, way| {
+        *self.offsets = world.call(Call::SendOffsets, |cluster, way| {
             let way = way.map(|way| way % 6);
             match way {
                 Some(0) => return Answer::Refused(cause(Consequence::AbortAndReplay)),
@@ -223,7 +223,7 @@ impl OpenTransaction for Open {
         let world = self.world.clone();
         world.call(Call::Commit, |cluster, way| {
             self.must_be_delivered(cluster);
-            match std::mem::replace(&mut self.offsets, Answer::NotAsked) {
+            match std::mem::replace(&mut *self.offsets, Answer::NotAsked) {
                 Answer::Taken => {}
                 Answer::Refused(cause) => return Err(CommitFailure::NotCommitted(self, cause)),
                 Answer::Broken(cause) => return Err(CommitFailure::ProducerBroken(cause)),
