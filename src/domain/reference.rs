@@ -76,7 +76,9 @@ fn without_version(reference: &str) -> Option<&str> {
         return None;
     }
     let path = reference.split('#').next()?;
-    Some(path.find("/_history").map_or(path, |end| &path[..end]))
+    // Few ids have an underscore, and looking for one byte costs little.
+    let version = if path.contains('_') { path.find("/_history") } else { None };
+    Some(version.map_or(path, |end| &path[..end]))
 }
 
 fn last_two_segments(path: &str) -> Option<&str> {

@@ -145,8 +145,11 @@ impl Tally {
 
     /// Counts an event that none of these topics took.
     pub fn filtered_by_topics(&mut self, topics: &[TopicIndex], reason: FilterReason) {
+        // A thousand topics may be left out for each event: no look at the bounds of the columns for each.
+        let (rows, column) = (self.filtered_by_topic.as_mut_slice(), reason.index());
+        assert!(column < FilterReason::ALL.len(), "a reason has a column");
         for topic in topics {
-            self.filtered_by_topic(*topic, reason);
+            rows[topic.0][column] += 1;
         }
     }
 

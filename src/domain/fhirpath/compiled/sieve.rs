@@ -43,7 +43,15 @@ struct PathIndex {
     single: bool,
     companion: Option<Symbol>,
     /// The criteria that need a literal.
-    literals: HashMap<Box<str>, Vec<u32>>,
+    literals: HashMap<Box<str>, Needing>,
+}
+
+/// The criteria that need a literal, in their order.
+#[derive(Debug, Default)]
+struct Needing {
+    alone: Vec<u32>,
+    /// Those that need a value beyond a limit as well.
+    twofold: Vec<u32>,
 }
 
 /// The members that a step may lead to.
@@ -69,15 +77,16 @@ impl Sieve {
             let mut needs = needs_of(program, &mut parts, &popularity);
             needs.retain(|need| popularity.is_worth(need));
             let chosen = chosen(&needs, &popularity);
+            let is_twofold = chosen.len() > 1;
             for need in &chosen {
-                need.literals.iter().for_each(|literal| sieve.add(*position, literal, &mut by_path));
+                need.literals.iter().for_each(|literal| sieve.add(*position, literal, is_twofold, &mut by_path));
                 let thresholds = need.thresholds.iter();
                 thresholds.for_each(|threshold| sieve.add_limit(*position, program, threshold, &mut by_operand));
             }
             if !chosen.is_empty() {
                 sieve.members.push(*position);
             }
-            if chosen.len() > 1 {
+            if is_twofold {
                 sieve.twofold.push(*position);
             }
         }
@@ -106,7 +115,13 @@ impl Sieve {
         self.operands[known].add(position, kind.clone(), *operator, limit);
     }
 
-    fn add(&mut self, position: u32, literal: &Literal<'_>, by_path: &mut HashMap<Vec<Names>, usize>) {
+    fn add(
+        &mut self,
+        position: u32,
+        literal: &Literal<'_>,
+        is_twofold: bool,
+        by_path: &mut HashMap<Vec<Names>, usize>,
+    ) {
         let steps = &literal.path;
         let known = by_path.get(steps).copied().unwrap_or(self.paths.len());
         if known == self.paths.len() {
@@ -117,7 +132,8 @@ impl Sieve {
         let index = &mut self.paths[known];
         index.single |= literal.single;
         index.companion = index.companion.or(literal.companion);
-        let positions = index.literals.entry(literal.text.into()).or_default();
+        let needing = index.literals.entry(literal.text.into()).or_default();
+        let positions = if is_twofold { &mut needing.twofold } else { &mut needing.alone };
         if positions.last() != Some(&position) {
             positions.push(position);
         }
@@ -136,16 +152,14 @@ impl Sieve {
         finds: &mut Finds,
         left: &mut u64,
     ) -> Result<(), Unsure> {
-        finds.positions.clear();
-        finds.settled = 0;
+        finds.clear();
         let focus = view.focus.ok_or(Unsure)?;
+        for limits in &self.operands {
+            limits.find(view, memory, scratch, left, &mut finds.beyond).map_err(|OutOfSteps| Unsure)?;
+        }
         for index in &self.paths {
             let mut walk = Walk { tree: focus, index, finds, left };
             walk.along(focus.root(), &index.steps)?;
-        }
-        finds.beyond.clear();
-        for limits in &self.operands {
-            limits.find(view, memory, scratch, left, &mut finds.beyond).map_err(|OutOfSteps| Unsure)?;
         }
         finds.join(&self.twofold);
         Ok(())
@@ -171,8 +185,11 @@ pub(super) struct Finds {
     pub(super) positions: Vec<u32>,
     /// The criteria whose limits a value is beyond.
     beyond: Vec<u32>,
-    /// How many there were when last none stood twice.
+    /// The twofold criteria whose literals were found, if a value is beyond any limit.
+    twofold: Vec<u32>,
+    /// How many positions and twofold ones there were when last none stood twice.
     settled: usize,
+    settled_twofold: usize,
     text: String,
 }
 
@@ -185,30 +202,37 @@ const KEPT_POSITIONS: usize = 1 << 14;
 impl Finds {
     /// Gives back memory that one event in many needs.
     pub(super) fn trim(&mut self) {
-        let positions = self.positions.capacity().max(self.beyond.capacity());
-        if positions > KEPT_POSITIONS || self.text.capacity() > KEPT_TEXT {
+        let lists = [&self.positions, &self.beyond, &self.twofold];
+        if lists.iter().any(|list| list.capacity() > KEPT_POSITIONS) || self.text.capacity() > KEPT_TEXT {
             *self = Self::default();
         }
     }
 
     /// Lets no list of one literal many times grow without end.
     fn settle(&mut self) {
+        if self.twofold.len() > 2 * self.settled_twofold + KEPT_POSITIONS {
+            self.twofold.sort_unstable();
+            self.twofold.dedup();
+            self.settled_twofold = self.twofold.len();
+        }
         if self.positions.len() > 2 * self.settled + KEPT_POSITIONS {
             self.sort();
             self.settled = self.positions.len();
         }
     }
 
+    fn clear(&mut self) {
+        self.positions.clear();
+        self.beyond.clear();
+        self.twofold.clear();
+        (self.settled, self.settled_twofold) = (0, 0);
+    }
+
     /// Joins what was found by literals and by limits; the twofold criteria have to be found by both.
     fn join(&mut self, twofold: &[u32]) {
-        if !twofold.is_empty() {
-            self.sort();
-            self.beyond.sort_unstable();
-            self.beyond.dedup();
-            let Self { positions, beyond, .. } = &mut *self;
-            positions.retain(|position| !is_in(twofold, *position) || is_in(beyond, *position));
-            beyond.retain(|position| !is_in(twofold, *position));
-        }
+        let is_in = |ordered: &[u32], position: u32| ordered.binary_search(&position).is_ok();
+        self.twofold.sort_unstable();
+        self.beyond.retain(|position| !is_in(twofold, *position) || is_in(&self.twofold, *position));
         self.positions.append(&mut self.beyond);
         self.sort();
     }
@@ -218,10 +242,6 @@ impl Finds {
         self.positions.sort_unstable();
         self.positions.dedup();
     }
-}
-
-fn is_in(ordered: &[u32], position: u32) -> bool {
-    ordered.binary_search(&position).is_ok()
 }
 
 struct Walk<'s, 'a, 'b> {
@@ -252,12 +272,16 @@ impl Walk<'_, '_, '_> {
                 }
             }
             (Kind::String, None) => {
-                let Finds { positions, text, .. } = &mut *self.finds;
+                let Finds { positions, beyond, twofold, text, .. } = &mut *self.finds;
                 let known = self.tree.string_into(node, text).and_then(|text| self.index.literals.get(text));
-                let known = known.map_or(&[][..], Vec::as_slice);
-                *self.left = self.left.checked_sub(known.len() as u64 / POSITIONS_PER_STEP).ok_or(Unsure)?;
-                positions.extend_from_slice(known);
-                self.finds.settle();
+                if let Some(needing) = known {
+                    let also = if beyond.is_empty() { &[][..] } else { &needing.twofold };
+                    let taken = (needing.alone.len() + also.len()) as u64;
+                    *self.left = self.left.checked_sub(taken / POSITIONS_PER_STEP).ok_or(Unsure)?;
+                    positions.extend_from_slice(&needing.alone);
+                    twofold.extend_from_slice(also);
+                    self.finds.settle();
+                }
             }
             _ => {}
         }
