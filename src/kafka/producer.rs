@@ -402,6 +402,16 @@ impl OpenTransaction {
         Ok(())
     }
 
+    /// The coordinator fails a transaction for a Kafka topic that is gone, and the client does not say which: it goes on
+    /// believing in it, until it asks for other reasons. Asked now, it knows, and the next outputs for it are refused.
+    fn ask_for_kafka_topics(&self) {
+        for (kafka_topic, _) in &self.first {
+            if let Err(error) = self.client.client().fetch_metadata(Some(kafka_topic), SLICE) {
+                tracing::debug!(kafka_topic, %error, "a Kafka topic is not known anew");
+            }
+        }
+    }
+
     /// The client notes a broken connection before it repeats what was under way there: by now it has said so.
     fn ended(self) -> IdleProducer {
         serve_all(&self.client);
@@ -422,7 +432,12 @@ impl OpenTransaction {
         }
         loop {
             match self.client.abort_transaction(SLICE) {
-                Ok(()) => return Ok(self.ended()),
+                Ok(()) => {
+                    if self.client.context().transaction_failed.load(Ordering::Relaxed) {
+                        self.ask_for_kafka_topics();
+                    }
+                    return Ok(self.ended());
+                }
                 Err(error) => {
                     let cause = fatal_or(&self.client, &error);
                     let again = matches!(cause.consequence, Consequence::Retry | Consequence::AbortAndReplay);
