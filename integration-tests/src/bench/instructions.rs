@@ -24,8 +24,8 @@ use super::workload::Kind;
 const WARM_UP: usize = 1_000;
 /// Events that count.
 const COUNTED: usize = 4_000;
-/// What may be lost, or won without lowering the bound.
-const TOLERANCE: f64 = 0.05;
+/// What may be lost, or won without lowering the bound, in percent.
+const TOLERANCE: u64 = 5;
 
 /// Counts the instructions of the pure part by event and compares them with the bounds.
 #[derive(Debug, Parser)]
@@ -155,10 +155,10 @@ fn compare(counts: &Counts, bounds: &Counts) -> (String, bool) {
             return format!("{name}: {count} instructions per event, and no bound: make instructions-bounds");
         };
         let change = *count as f64 / *bound as f64 - 1.0;
-        let verdict = if change > TOLERANCE {
+        let verdict = if count * 100 > bound * (100 + TOLERANCE) {
             well = false;
             "TOO MANY: a slowdown, or a new bound with its reason (make instructions-bounds)"
-        } else if change < -TOLERANCE {
+        } else if count * 100 < bound * (100 - TOLERANCE) {
             "better: lower the bound (make instructions-bounds)"
         } else {
             "as bounded"

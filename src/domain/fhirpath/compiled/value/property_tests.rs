@@ -190,6 +190,13 @@ proptest! {
             return Ok(());
         }
         if let Some(converted) = quantity.converted(Unit::parse(&to)) {
+            // A decimal has 28 places: of a milligram in yottatonnes none of them is left.
+            let tiny = Value::Decimal(Decimal::parse("1e-8").expect("it is a number"));
+            let size = math::abs(Value::Decimal(converted.value)).ok().flatten();
+            let keeps_its_digits = size.is_some_and(|size| compare(size, tiny) != Ok(Some(Ordering::Less)));
+            if !keeps_its_digits {
+                return Ok(());
+            }
             let back = converted.converted(Unit::parse(&from));
             let small = quantity.value.short().is_some_and(|value| value.abs() <= 1_000_000.into());
             prop_assert!(back.is_some() || !small, "there is a way back");
