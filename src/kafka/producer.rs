@@ -408,6 +408,8 @@ impl OpenTransaction {
         for (kafka_topic, _) in &self.first {
             if let Err(error) = self.client.client().fetch_metadata(Some(kafka_topic), SLICE) {
                 tracing::debug!(kafka_topic, %error, "a Kafka topic is not known anew");
+                // No broker answers: there is nothing to be learnt now, and many Kafka topics would take long.
+                return;
             }
         }
     }
@@ -433,6 +435,8 @@ impl OpenTransaction {
         loop {
             match self.client.abort_transaction(SLICE) {
                 Ok(()) => {
+                    // That the transaction had failed may still wait in the client's queue.
+                    serve_all(&self.client);
                     if self.client.context().transaction_failed.load(Ordering::Relaxed) {
                         self.ask_for_kafka_topics();
                     }
