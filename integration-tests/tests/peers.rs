@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use integration_tests::bench::peers;
 use integration_tests::bench::workload::{Kind, Workload};
 use integration_tests::kafka::artifacts::java;
 use integration_tests::kafka::{Admin, Isolation, KafkaCluster, Producer, ReadRecord, Record, read, shared, unique};
@@ -249,24 +250,9 @@ fn oddities() -> Vec<Record> {
     records
 }
 
-/// The jar of `integration-tests/peers`, built by Maven when it is older than its sources.
+/// The jar of `integration-tests/peers`; one test at a time has it built.
 fn jar() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-    let jar = folder.join("target/fanout-peers.jar");
     let lock = std::fs::File::create(std::env::temp_dir().join("fhir-fanout-peers.lock")).unwrap();
     lock.lock().unwrap();
-    let made = std::fs::metadata(&jar).and_then(|jar| jar.modified()).ok();
-    let changed = youngest(&folder.join("src")).max(youngest(&folder.join("pom.xml")));
-    if made.is_none_or(|made| made < changed) {
-        let mut maven = Command::new("mvn");
-        let built = maven.args(["-q", "-B", "-DskipTests", "package"]).current_dir(&folder).output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stdout));
-    }
-    jar
-}
-
-fn youngest(path: &Path) -> SystemTime {
-    let entries = std::fs::read_dir(path).into_iter().flatten();
-    let below = entries.map(|entry| youngest(&entry.unwrap().path())).max();
-    std::fs::metadata(path).unwrap().modified().unwrap().max(below.unwrap_or(SystemTime::UNIX_EPOCH))
+    peers::build().unwrap().expect("Maven builds the Kafka Streams programs")
 }

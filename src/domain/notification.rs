@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Nothing is parsed or written anew: the resource's bytes are copied as they stand. The same event and destination give
-//! the same bytes, always, the id included: see [`bundle_id`].
+//! the same bytes, always, the id included: see `BundleIds`.
 
 use sha1::{Digest as _, Sha1};
 use uuid::{Uuid, uuid};
@@ -22,17 +22,11 @@ use super::source::SourceRecord;
 /// The namespace of every Bundle id; part of the format, never to be changed.
 const NAMESPACE: Uuid = uuid!("20b2bad2-6532-4683-82a7-29090c75f4eb");
 
-/// The id of the notification of one event for one destination, the same at every replay.
+/// The ids of one event's notifications, one for each destination, the same at every replay.
 ///
 /// UUIDv5 in the project's namespace of: the source Kafka topic's length in bytes (4 bytes), its name, the partition (4), the
 /// offset (8), the event's index in the record (4), the destination's id. Numbers are big-endian. The length in front
 /// and the fixed widths leave only one way to read a name, so that two notifications never share one.
-#[must_use]
-pub fn bundle_id(record: &SourceRecord<'_>, event_index: u32, destination_id: &str) -> Uuid {
-    BundleIds::new(record, event_index).of(destination_id)
-}
-
-/// The ids of one event's notifications; see [`bundle_id`].
 #[derive(Debug, Clone)]
 pub(crate) struct BundleIds {
     /// Of everything in front of the destination's id.
@@ -211,7 +205,7 @@ mod tests {
     fn id(kafka_topic: &str, partition: i32, offset: i64, event_index: u32, destination: &str) -> String {
         let (timestamp_ms, key, value, headers) = (None, None, None, Vec::new());
         let record = SourceRecord { kafka_topic, partition, offset, timestamp_ms, key, value, headers };
-        bundle_id(&record, event_index, destination).to_string()
+        BundleIds::new(&record, event_index).of(destination).to_string()
     }
 
     #[test]

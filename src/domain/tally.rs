@@ -140,7 +140,7 @@ impl Tally {
 
     /// Counts an event that a topic did not take.
     pub fn filtered_by_topic(&mut self, topic: TopicIndex, reason: FilterReason) {
-        self.filtered_by_topic[topic.0][reason.index()] += 1;
+        self.filtered_by_topics(&[topic], reason);
     }
 
     /// Counts an event that none of these topics took.

@@ -22,7 +22,7 @@ mod latency;
 mod load;
 mod machine;
 mod options;
-mod peers;
+pub mod peers;
 mod process;
 mod progress;
 pub mod pure;

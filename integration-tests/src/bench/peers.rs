@@ -9,7 +9,10 @@ use anyhow::Context;
 use super::text::say;
 
 /// The jar; `None`, said loudly, where it is not there and cannot be built.
-pub(super) fn build() -> anyhow::Result<Option<PathBuf>> {
+///
+/// # Errors
+/// When its sources cannot be read, or Maven succeeds without a jar.
+pub fn build() -> anyhow::Result<Option<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
     let jar = folder.join("target/fanout-peers.jar");
     if is_current(&jar, &folder) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text -> 64 bytes: where are quotes, and what strings must not hold as it stands   (no branch per byte)
-//!      -> Scanner: next / take / string / number / word, and skip: a whole value, checked without recursion
+//!      -> Scanner: next / take / string / name / scalar, members / elements, and skip: a whole value, without recursion
 //! ```
 //!
 //! What is passed over is as well-formed as what is read. Beyond syntax the scanner remembers what a resource must not
@@ -303,7 +303,7 @@ impl<'a> Scanner<'a> {
 fn unescaped(quoted: Option<&str>, is_escaped: bool) -> Result<Cow<'_, str>, Malformed> {
     let quoted = quoted.ok_or(Malformed)?;
     if is_escaped {
-        return serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| Malformed);
+        return super::string(quoted).ok_or(Malformed);
     }
     quoted.get(1..quoted.len() - 1).map(Cow::Borrowed).ok_or(Malformed)
 }

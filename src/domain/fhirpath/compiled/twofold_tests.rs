@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::sieve_tests::{criteria, evaluate, prepared, sift};
+use super::sieve_tests::{criteria, evaluate, prepared, sift, what_is_left_out_is_evaluated_to_false};
 use crate::domain::event::Interaction;
 
 fn range(code: &str, low: &str, high: &str) -> String {
@@ -101,17 +101,6 @@ proptest! {
         texts in prop::collection::vec(criterion(), 20..50),
         events in prop::collection::vec(observation(), 8),
     ) {
-        let criteria = criteria(&texts);
-        let prepared = prepared(&criteria);
-        for focus in events {
-            let Some(found) = sift(&prepared, &focus) else { continue };
-            for position in prepared.sifted(Interaction::Update) {
-                if !found.contains(position) {
-                    let position = *position as usize;
-                    let answer = evaluate(&prepared, &criteria, position, &focus);
-                    prop_assert_eq!(answer, Ok(false), "{} on {}", &texts[position], &focus);
-                }
-            }
-        }
+        what_is_left_out_is_evaluated_to_false(&texts, &events)?;
     }
 }
