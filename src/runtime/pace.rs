@@ -17,11 +17,12 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// The longest pause: less than it would cost to be refused.
 const LONGEST: Duration = Duration::from_millis(15);
 
-/// Added after a refusal.
-const LONGER: Duration = Duration::from_millis(1);
+/// What a refusal makes of the pause.
+const LONGER: u32 = 2;
 
-/// Taken off after a transaction that was not refused: one refusal in a hundred is worth as much as a shorter pause.
-const SHORTER: Duration = Duration::from_micros(10);
+/// The part of the pause that a transaction takes off which was not refused. One refusal in 35 is worth as much as a
+/// shorter pause; and what cold brokers have taught is unlearnt within 150 transactions, not thousands.
+const SHORTER: u32 = 50;
 
 /// The pause between two transactions of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Pace {
             return;
         }
         let was_refused = delivered.saturating_duration_since(begun) >= REFUSED_FOR;
-        let pause = if was_refused { self.pause + LONGER } else { self.pause.saturating_sub(SHORTER) };
+        let pause = if was_refused { self.pause * LONGER } else { self.pause - self.pause / SHORTER };
         self.pause = pause.clamp(SHORTEST, LONGEST);
     }
 
@@ -86,11 +87,25 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.next(), None, "nothing to wait for before the first transaction");
         pace.ended(now);
-        let before = pace.next();
+        let pause = |pace: &Pace| pace.next().expect("a transaction has ended") - now;
+        let before = pause(&pace);
         pace.learn(committed(now, 1, 21));
-        assert_eq!(pace.next(), before.map(|next| next + LONGER));
-        (0..100).for_each(|_| pace.learn(committed(now, 1, 3)));
-        assert_eq!(pace.next(), before);
+        assert_eq!(pause(&pace), before * 2);
+        (0..34).for_each(|_| pace.learn(committed(now, 1, 3)));
+        assert!(pause(&pace) > before);
+        pace.learn(committed(now, 1, 3));
+        assert!(pause(&pace) < before);
+    }
+
+    #[test]
+    fn what_cold_brokers_taught_is_soon_unlearnt() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        pace.ended(now);
+        (0..10).for_each(|_| pace.learn(committed(now, 0, 30)));
+        assert_eq!(pace.next(), Some(now + LONGEST));
+        (0..150).for_each(|_| pace.learn(committed(now, 0, 3)));
+        assert_eq!(pace.next(), Some(now + SHORTEST));
     }
 
     #[test]
