@@ -106,7 +106,7 @@ pub(super) struct Batch {
     #[arg(long, default_value_t = 10_000)]
     pub(super) max_records: usize,
     /// Bytes of the ingest records of a transaction of the bare loop.
-    #[arg(long, default_value_t = 4 * 1024 * 1024)]
+    #[arg(long, default_value_t = 8 * 1024 * 1024)]
     pub(super) max_bytes: usize,
     /// Milliseconds that a transaction of the bare loop waits for more records.
     #[arg(long, default_value_t = 5)]

@@ -88,7 +88,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "batch.maxBytes",
-        default: "4194304",
+        default: "8388608",
         unit: "bytes",
         meaning: "the most bytes of ingest records of one transaction; one record is always taken",
         set: |settings, given| size(given, 1024..=1_073_741_824).map(|value| settings.batch.max_bytes = value),

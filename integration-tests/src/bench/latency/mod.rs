@@ -126,7 +126,7 @@ impl Bench<'_> {
             names: &names,
             topics: &self.options.workload.topics(&names),
             weights: &self.weights,
-            batch: &Batch { max_records: 10_000, max_bytes: 4 * 1024 * 1024, linger_ms: 0 },
+            batch: &Batch { max_records: 10_000, max_bytes: 8 * 1024 * 1024, linger_ms: 0 },
             forward: Some(client::NUMBER),
         };
         let load = machine::load();
