@@ -14,6 +14,8 @@ mod criteria;
 #[cfg(test)]
 mod criteria_tests;
 #[cfg(test)]
+mod diff_tests;
+#[cfg(test)]
 mod engine_tests;
 mod fhir;
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod organization;
 pub mod output;
 pub mod pipeline;
 pub mod plan;
+pub mod plan_diff;
 pub mod reference;
 pub mod refusals;
 pub mod resource;
@@ -27,6 +28,7 @@ pub mod source;
 pub mod tally;
 pub mod time;
 mod trigger;
+pub mod words;
 
 #[cfg(test)]
 mod testing;

@@ -2,39 +2,27 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::event::{FhirRelease, Interaction};
-use crate::domain::plan::{
-    Content, CriterionIndex, IngestFormat, KeySource, OnDestinationError, OnError, OnMissingState, Plan, StartFrom,
-    Topic,
-};
+use crate::domain::event::Interaction;
+use crate::domain::plan::{CriterionIndex, Plan, Topic};
+use crate::domain::words::Word as _;
 
 /// 16 lower-case hexadecimal digits over everything in the plan but its hash, and the largest message.
 pub(super) fn of(plan: &Plan, max_message_bytes: usize) -> String {
     let mut hash = Canonical(Sha256::new());
     hash.text("fhir-fanout plan 1");
     hash.text(&plan.fhir_base_url);
-    hash.text(release(plan.fhir_release));
+    hash.text(plan.fhir_release.word());
     hash.count(plan.ingest.len());
     for ingest in &plan.ingest {
         hash.text(&ingest.kafka_topic);
-        hash.text(format(ingest.format));
-        hash.text(&start_from(ingest.start_from));
+        hash.text(ingest.format.word());
+        hash.text(&ingest.start_from.text());
         hash.text(ingest.default_interaction.code());
     }
     hash.text(&plan.dead_letter_kafka_topic);
-    hash.text(match plan.on_error {
-        OnError::DeadLetter => "dead-letter",
-        OnError::Skip => "skip",
-        OnError::Stop => "stop",
-    });
-    hash.text(match plan.on_missing_state {
-        OnMissingState::DeadLetter => "dead-letter",
-        OnMissingState::Skip => "skip",
-    });
-    hash.text(match plan.on_destination_error {
-        OnDestinationError::Block => "block",
-        OnDestinationError::DeadLetter => "dead-letter",
-    });
+    hash.text(plan.on_error.word());
+    hash.text(plan.on_missing_state.word());
+    hash.text(plan.on_destination_error.word());
     hash.text(&plan.organizations.extension_url);
     hash.count(plan.organizations.parents.len());
     for (child, parent) in &plan.organizations.parents {
@@ -50,8 +38,8 @@ pub(super) fn of(plan: &Plan, max_message_bytes: usize) -> String {
         hash.text(&destination.id);
         hash.count(destination.topic.0);
         hash.text(&destination.kafka_topic);
-        hash.text(content(destination.content));
-        hash.text(key(destination.key));
+        hash.text(destination.content.word());
+        hash.text(destination.key.word());
         hash.optional(destination.organization.as_deref());
     }
     hash.count(plan.forward_headers.len());
@@ -98,46 +86,5 @@ impl Canonical {
 
     fn finish(self) -> String {
         self.0.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-fn release(release: FhirRelease) -> &'static str {
-    match release {
-        FhirRelease::R4 => "R4",
-        FhirRelease::R4B => "R4B",
-        FhirRelease::R5 => "R5",
-    }
-}
-
-fn format(format: IngestFormat) -> &'static str {
-    match format {
-        IngestFormat::Change => "change",
-        IngestFormat::Fhir => "fhir",
-        IngestFormat::Bundle => "bundle",
-    }
-}
-
-fn start_from(start: StartFrom) -> String {
-    match start {
-        StartFrom::Earliest => "earliest".to_owned(),
-        StartFrom::Latest => "latest".to_owned(),
-        StartFrom::Time(time) => time.to_string(),
-    }
-}
-
-fn content(content: Content) -> &'static str {
-    match content {
-        Content::FullResource => "full-resource",
-        Content::IdOnly => "id-only",
-        Content::Empty => "empty",
-    }
-}
-
-fn key(key: KeySource) -> &'static str {
-    match key {
-        KeySource::Source => "source",
-        KeySource::Resource => "resource",
-        KeySource::Patient => "patient",
-        KeySource::None => "none",
     }
 }
