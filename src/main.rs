@@ -10,7 +10,8 @@ use fhir_fanout::cli::output::problem;
 use fhir_fanout::cli::{Exit, signals, topics, validate};
 use fhir_fanout::ops::{self, Status};
 use fhir_fanout::runtime::StopSignal;
-use fhir_fanout::runtime::supervisor::{self, Ended, RunError};
+use fhir_fanout::runtime::reload::ReloadSignal;
+use fhir_fanout::runtime::supervisor::{self, Edits, Ended, RunError};
 use fhir_fanout::telemetry::{Telemetry, chain, logging, occurrence};
 
 /// A batch makes and drops many small trees of JSON: the system's allocator took a fifth of the time.
@@ -69,8 +70,14 @@ fn serve(loaded: Loaded) -> anyhow::Result<Ended> {
             stop.stop();
         }
     };
-    signals::watch(drain).context("cannot wait for signals")?;
-    let outcome = supervisor::run(Arc::new(loaded.settings), Arc::new(loaded.plan), &loaded.foreign, status, stop);
+    let edits = Edits { sources: loaded.sources, signal: ReloadSignal::default() };
+    let reload = {
+        let signal = edits.signal.clone();
+        move || signal.raise()
+    };
+    signals::watch(drain, reload).context("cannot wait for signals")?;
+    let outcome =
+        supervisor::run(Arc::new(loaded.settings), Arc::new(loaded.plan), &loaded.foreign, edits, status, stop);
     server.stop();
     Ok(outcome?)
 }

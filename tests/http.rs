@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use fhir_fanout::ops::configuration::{Problem, RefusalReason, RefusedEdit};
 use fhir_fanout::ops::server::{self, Server, ServerError};
 use fhir_fanout::ops::status::{Status, TaskState};
 use fhir_fanout::telemetry::{MetricKind, Telemetry, TelemetryError, occurrence, reference};
@@ -72,6 +73,44 @@ fn ready_only_after_the_first_assignment_and_until_the_stop() {
     let stopping = ask(&server, "GET", "/health/ready");
     assert_eq!(stopping.code, 503);
     assert!(stopping.body.contains(r#""status":"stopping""#), "{}", stopping.body);
+}
+
+#[test]
+fn status_tells_what_runs_and_what_became_of_the_last_edit() {
+    let status = running(2);
+    let server = started(&status);
+    status.configuration().update(|report| {
+        report.plan = "0123456789abcdef".to_owned();
+        report.version = 1;
+        report.refused = Some(RefusedEdit {
+            at: "2026-01-31T06:00:00Z".parse().expect("a time"),
+            reason: RefusalReason::Invalid,
+            problems: vec![Problem {
+                place: Some("topics.yaml:3:5 (topics[0])".to_owned()),
+                message: "unknown field `kafkatopic`".to_owned(),
+                hint: None,
+            }],
+        });
+    });
+    status.task(0).plan_taken_over(1);
+    let page = ask(&server, "GET", "/status");
+    assert_eq!(page.code, 200);
+    let page: serde_json::Value = serde_json::from_str(&page.body).expect("JSON");
+    assert_eq!((&page["live"], &page["ready"]), (&true.into(), &true.into()));
+    assert_eq!(page["tasks"][1]["state"], "running");
+    let expected = serde_json::json!({
+        "plan": "0123456789abcdef",
+        "since": null,
+        "reloads": 0,
+        "refused": {
+            "at": "2026-01-31T06:00:00Z",
+            "reason": "invalid",
+            "problems": [{ "place": "topics.yaml:3:5 (topics[0])", "message": "unknown field `kafkatopic`" }]
+        },
+        "settingsChanged": false,
+        "tasksOnPlan": 1
+    });
+    assert_eq!(page["configuration"], expected);
 }
 
 #[test]
@@ -143,7 +182,7 @@ fn other_paths_and_methods_are_refused() {
     assert!(ask(&server, "GET", "/").body.contains("href=\"/metrics\""));
     assert_eq!(ask(&server, "GET", "/metrics/x").code, 404);
     assert_eq!(ask(&server, "GET", "/health").code, 404);
-    for path in ["/", "/health/live", "/health/ready", "/metrics"] {
+    for path in ["/", "/health/live", "/health/ready", "/status", "/metrics"] {
         let head = ask(&server, "HEAD", path);
         assert_eq!((head.code, head.body.as_str()), (200, ""), "HEAD {path}");
         for method in ["POST", "PUT", "DELETE"] {

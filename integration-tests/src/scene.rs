@@ -222,7 +222,13 @@ impl<'c> Hospital<'c> {
     /// Its spec with more at the end of `topics.yaml`.
     #[must_use]
     pub fn spec_with(&self, yaml: &str) -> ServiceSpec {
-        self.spec.clone().topics_yaml(&(hospital_topics(&self.scene) + yaml))
+        self.spec.clone().topics_yaml(&self.topics_with(yaml))
+    }
+
+    /// Its `topics.yaml` with more at the end: further destinations.
+    #[must_use]
+    pub fn topics_with(&self, yaml: &str) -> String {
+        hospital_topics(&self.scene) + yaml
     }
 
     /// What has to come of all events produced so far.

@@ -92,7 +92,8 @@ Examples:
   fhir-fanout topics create --topics topics.yaml --partitions 6 --replication-factor 3
   FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 fhir-fanout --topics topics.yaml
 
-While it runs: /health/live, /health/ready and /metrics on http.listen (127.0.0.1:9464).";
+While it runs: /health/live, /health/ready, /status and /metrics on http.listen (127.0.0.1:9464).
+Edits of topics.yaml are taken over within seconds; SIGHUP asks for it at once.";
 
 const RUN_HELP: &str = "\
 SIGTERM or SIGINT finishes and commits the open batches, leaves the consumer group and exits 0.

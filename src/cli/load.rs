@@ -8,14 +8,18 @@ use crate::config;
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::environment::Environment;
 use crate::config::settings::Settings;
-use crate::config::topics::{EngineChoices, ForeignBootstrap};
+use crate::config::topics::EngineChoices;
 use crate::domain::fhirpath::FhirPath;
 use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::ForeignServers;
+use crate::runtime::reload::Sources;
+use crate::telemetry::occurrence;
 
 /// A configuration that can run.
 #[derive(Debug)]
 pub struct Loaded {
+    /// Where all of it comes from.
+    pub sources: Sources,
     /// Deployment settings.
     pub settings: Settings,
     /// What runs.
@@ -41,14 +45,17 @@ pub struct Refused {
 /// [`Refused`] with all problems at once, of the settings and of `topics.yaml`.
 pub fn load(files: &Files) -> Result<Loaded, Refused> {
     let environment = Environment::of_process();
+    let sources =
+        Sources { topics: files.topics.clone(), settings: files.config.clone(), environment: environment.clone() };
     let fhirpath = Arc::new(FhirPath::new());
     let config::Loaded { settings, topics, diagnostics } =
         config::load(files.config.as_deref(), &files.topics, &environment, &fhirpath);
     match topics {
         Some(topics) => Ok(Loaded {
+            sources,
             settings,
             plan: topics.plan,
-            foreign: topics.foreign_bootstrap.into_iter().map(foreign_servers).collect(),
+            foreign: topics.foreign_bootstrap.into_iter().map(ForeignServers::from).collect(),
             warnings: diagnostics,
             engines: topics.engines,
         }),
@@ -56,15 +63,11 @@ pub fn load(files: &Files) -> Result<Loaded, Refused> {
     }
 }
 
-fn foreign_servers(foreign: ForeignBootstrap) -> ForeignServers {
-    ForeignServers { destination: foreign.destination, bootstrap_servers: foreign.servers }
-}
-
 impl Loaded {
     /// Logs the warnings, one line each, once logging is set up.
     pub fn log_warnings(&self) {
         for warning in &self.warnings {
-            tracing::warn!(place = warning.location(), hint = warning.hint, "configuration: {}", warning.message);
+            occurrence::configuration_warning(&warning.location(), &warning.message, warning.hint.as_deref());
         }
     }
 }

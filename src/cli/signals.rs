@@ -1,25 +1,30 @@
-//! SIGTERM and SIGINT: the first one drains, a second one ends the process at once.
+//! SIGTERM and SIGINT: the first one drains, a second one ends the process at once. SIGHUP has the configuration looked at.
 
 use std::io;
 use std::thread;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Calls `drain` with the signal's name at the first signal. The handlers are in place when this returns.
+/// Calls `drain` with the signal's name at the first signal that ends, and `reload` at each SIGHUP. The handlers are in
+/// place when this returns.
 ///
 /// # Errors
 /// When the handlers or the thread that waits for signals cannot be had.
-pub fn watch(drain: impl FnOnce(&'static str) + Send + 'static) -> io::Result<()> {
+pub fn watch(drain: impl FnOnce(&'static str) + Send + 'static, reload: impl Fn() + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut signals = {
         let _context = runtime.enter();
-        Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+        Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        }
     };
     let wait = move || {
         runtime.block_on(async {
-            let (name, _) = signals.next().await;
+            let (name, _) = signals.next(&reload).await;
             drain(name);
-            let (name, number) = signals.next().await;
+            let (name, number) = signals.next(&reload).await;
             tracing::warn!(signal = name, "second signal: the process ends at once, open transactions are aborted");
             // Without exit handlers: tasks are still inside the Kafka client.
             signal_hook::low_level::exit(128 + number);
@@ -32,13 +37,18 @@ pub fn watch(drain: impl FnOnce(&'static str) + Send + 'static) -> io::Result<()
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
-    async fn next(&mut self) -> (&'static str, i32) {
-        tokio::select! {
-            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
-            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+    /// The next signal that ends.
+    async fn next(&mut self, reload: &impl Fn()) -> (&'static str, i32) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return ("SIGTERM", SignalKind::terminate().as_raw_value()),
+                _ = self.interrupt.recv() => return ("SIGINT", SignalKind::interrupt().as_raw_value()),
+                _ = self.hang_up.recv() => reload(),
+            }
         }
     }
 }
@@ -59,7 +69,7 @@ mod tests {
             return;
         }
         let say = |text: &str| writeln!(io::stdout(), "\n> {text}").expect("the parent listens");
-        watch(say).expect("handlers");
+        watch(say, move || say("reload")).expect("handlers");
         say("ready");
         loop {
             thread::park();
@@ -94,6 +104,19 @@ mod tests {
             let kill = format!("kill -{signal} {}", self.child.id());
             assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
         }
+    }
+
+    #[test]
+    fn a_hang_up_reloads_each_time_and_ends_nothing() {
+        let mut waiting = Waiting::start();
+        for _ in 0..2 {
+            waiting.send("HUP");
+            assert_eq!(waiting.said().as_deref(), Some("reload"));
+        }
+        waiting.send("TERM");
+        assert_eq!(waiting.said().as_deref(), Some("SIGTERM"));
+        waiting.send("KILL");
+        waiting.child.wait().expect("a child");
     }
 
     #[test]

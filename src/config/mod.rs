@@ -14,6 +14,7 @@ mod document;
 pub mod environment;
 pub mod settings;
 pub mod topics;
+pub mod watch;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -55,6 +55,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// How long a graceful stop may take before the process gives up on finishing its batches.
     pub shutdown_timeout: Duration,
+    /// How often the files of the configuration are looked at; zero: only when SIGHUP asks.
+    pub reload_interval: Duration,
 }
 
 /// Where Kafka is and how its clients are set up.

@@ -105,6 +105,20 @@ pub fn load(
     (compiled.filter(|_| !problems.has_errors()), problems)
 }
 
+/// The file name patterns of the resources that `topics.yaml` names, for those who look whether there is something new.
+/// None where it cannot be read: what is wrong with it is told by [`load`].
+#[must_use]
+pub fn resource_patterns(path: &Path, environment: &Environment) -> Vec<String> {
+    let sink = Sink::default();
+    let raw = read_raw(path, environment, &sink);
+    let globs = raw.map_or_else(Vec::new, |raw| raw.resources);
+    globs.iter().map(|glob| resources::pattern(folder_of(path), &glob.value)).collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
 fn compile(
     path: &Path,
     settings: &Settings,
@@ -112,13 +126,17 @@ fn compile(
     fhirpath: &Arc<FhirPath>,
     sink: &Sink,
 ) -> Option<LoadedTopics> {
+    let mut raw = read_raw(path, environment, sink)?;
+    resources::load(folder_of(path), &mut raw, sink);
+    check::check(raw, settings, fhirpath, sink)
+}
+
+/// What `topics.yaml` itself says.
+fn read_raw(path: &Path, environment: &Environment, sink: &Sink) -> Option<raw::RawConfig> {
     let file = read_file(path, sink)?;
     let mut root = parse_yaml(&file, sink)?;
     substitute(&mut root, &file, environment, sink);
-    let mut raw = read::read(&Cursor::new(&root, &file, sink))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    resources::load(folder, &mut raw, sink);
-    check::check(raw, settings, fhirpath, sink)
+    read::read(&Cursor::new(&root, &file, sink))
 }
 
 fn read_file(path: &Path, sink: &Sink) -> Option<Arc<SourceFile>> {

@@ -127,8 +127,11 @@ pub enum FhirRelease {
 }
 
 impl FhirRelease {
+    /// All releases, in their order.
+    pub const ALL: [Self; 3] = [Self::R4, Self::R4B, Self::R5];
+
     /// How many releases there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = Self::ALL.len();
 
     /// Reads a release's name (`R4`) or version (`4.0`, `4.0.1`).
     #[must_use]

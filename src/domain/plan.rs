@@ -87,6 +87,19 @@ impl Plan {
         }))
     }
 
+    /// Prepares what is prepared in another plan, so that nobody has to wait for it who takes this one in its place.
+    pub fn prepare_as(&self, other: &Self) {
+        for (position, releases) in other.triggers.prepared.iter().enumerate() {
+            for release in FhirRelease::ALL {
+                if releases[release as usize].get().is_some()
+                    && let Some(resource_type) = fhirpath::resource_types().get(position)
+                {
+                    self.prepared(resource_type, release);
+                }
+            }
+        }
+    }
+
     /// The topics with a trigger for this resource type, but none for this interaction, in their order.
     pub fn other_interaction(&self, resource_type: &str, interaction: Interaction) -> &[TopicIndex] {
         &self.triggers.of_type(resource_type).other_interaction[interaction.index()]

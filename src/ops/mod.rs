@@ -7,6 +7,7 @@
 //! The server reads; it never touches Kafka and never holds up a task. An address that cannot be bound is an error of
 //! [`server::start`]; nothing later stops the process.
 
+pub mod configuration;
 pub mod server;
 pub mod status;
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/health/live` | 200 while every task gave a sign of life in the last 60 s, else 503 |
 //! | `/health/ready` | 200 when every task has joined the group and the process is not stopping, else 503 |
+//! | `/status` | JSON: tasks, which plan they run since when, and what became of the last edit |
 //! | `/metrics` | the page for Prometheus, text format 0.0.4 |
 //! | `/` | links |
 
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
+use super::configuration::ConfigurationReport;
 use super::status::{Status, TaskReport};
 use crate::telemetry::{Telemetry, occurrence};
 
@@ -139,6 +141,7 @@ fn router(pages: Pages) -> Router {
         .route("/", get(index))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
+        .route("/status", get(status))
         .route("/metrics", get(metrics))
         .with_state(pages)
 }
@@ -169,8 +172,44 @@ struct Health {
 
 fn health(code: StatusCode, word: &'static str, status: &Status) -> Response {
     let health = Health { status: word, tasks: status.report() };
-    let body = serde_json::to_string(&health).expect("strings and numbers always serialize");
+    json(code, &health)
+}
+
+fn json(code: StatusCode, page: &impl serde::Serialize) -> Response {
+    let body = serde_json::to_string(page).expect("strings and numbers always serialize");
     (code, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusPage {
+    version: &'static str,
+    live: bool,
+    ready: bool,
+    tasks: Vec<TaskReport>,
+    configuration: ConfigurationPage,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfigurationPage {
+    #[serde(flatten)]
+    report: ConfigurationReport,
+    tasks_on_plan: usize,
+}
+
+async fn status(State(pages): State<Pages>) -> Response {
+    let status = &pages.status;
+    let configuration =
+        ConfigurationPage { report: status.configuration().report(), tasks_on_plan: status.tasks_on_newest_plan() };
+    let page = StatusPage {
+        version: env!("CARGO_PKG_VERSION"),
+        live: status.is_live(),
+        ready: status.is_ready(),
+        tasks: status.report(),
+        configuration,
+    };
+    json(StatusCode::OK, &page)
 }
 
 async fn metrics(State(pages): State<Pages>) -> Response {

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::configuration::Configuration;
+
 /// A task that gave no sign of life for this long is not alive.
 pub const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -81,6 +83,7 @@ pub struct TaskStatus {
     joined: AtomicBool,
     heartbeat_ms: AtomicU64,
     partitions: AtomicU32,
+    plan_version: AtomicU64,
 }
 
 impl TaskStatus {
@@ -91,6 +94,7 @@ impl TaskStatus {
             joined: AtomicBool::new(false),
             heartbeat_ms: AtomicU64::new(0),
             partitions: AtomicU32::new(0),
+            plan_version: AtomicU64::new(0),
         }
     }
 
@@ -113,6 +117,17 @@ impl TaskStatus {
     pub fn assigned(&self, partitions: usize) {
         self.partitions.store(u32::try_from(partitions).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.joined.store(true, Ordering::Release);
+    }
+
+    /// The task runs the plan of this version from now on.
+    pub fn plan_taken_over(&self, version: u64) {
+        self.plan_version.store(version, Ordering::Release);
+    }
+
+    /// The version of the plan that the task runs.
+    #[must_use]
+    pub fn plan_version(&self) -> u64 {
+        self.plan_version.load(Ordering::Acquire)
     }
 
     /// What the task is doing.
@@ -145,6 +160,7 @@ pub struct Status {
     started: Instant,
     stopping: AtomicBool,
     tasks: Vec<TaskStatus>,
+    configuration: Configuration,
 }
 
 /// A task as the health page shows it.
@@ -169,7 +185,21 @@ impl Status {
     pub fn new(tasks: usize) -> Arc<Self> {
         let started = Instant::now();
         let tasks = (0..tasks).map(|_| TaskStatus::new(started)).collect();
-        Arc::new(Self { started, stopping: AtomicBool::new(false), tasks })
+        let configuration = Configuration::default();
+        Arc::new(Self { started, stopping: AtomicBool::new(false), tasks, configuration })
+    }
+
+    /// Which configuration it runs.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// How many tasks run the newest plan already; each takes it over between two batches.
+    #[must_use]
+    pub fn tasks_on_newest_plan(&self) -> usize {
+        let newest = self.configuration.report().version;
+        self.tasks.iter().filter(|task| task.plan_version() == newest).count()
     }
 
     /// The cells of a task.

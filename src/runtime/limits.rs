@@ -2,12 +2,13 @@
 //! `max.message.bytes` because of dead letters expects the next notification to go through, and one who lowers it does
 //! not expect that every batch is searched for what does not fit.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::stop::StopSignal;
+use super::versioned::Versioned;
 use crate::config::settings::{KafkaSettings, Settings};
 use crate::domain::limits::Limits;
 use crate::domain::plan::Plan;
@@ -29,8 +30,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The newest limits, for all tasks.
 #[derive(Debug)]
 pub struct SharedLimits {
-    version: AtomicU64,
-    newest: RwLock<Limits>,
+    newest: Versioned<Limits>,
     /// Whether a broker has refused what the newest let through.
     doubted: AtomicBool,
 }
@@ -39,19 +39,19 @@ impl SharedLimits {
     /// The limits that were found at the start.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { version: AtomicU64::new(0), newest: RwLock::new(limits), doubted: AtomicBool::new(false) }
+        Self { newest: Versioned::new(limits), doubted: AtomicBool::new(false) }
     }
 
     /// Changes whenever the limits do: cheap to look at for every batch.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.newest.version()
     }
 
     /// The newest limits.
     #[must_use]
     pub fn newest(&self) -> Limits {
-        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.newest.newest()
     }
 
     /// Has the brokers asked soon: one of them has refused an output for its size.
@@ -62,13 +62,15 @@ impl SharedLimits {
     /// Takes over an answer of the brokers. A Kafka topic that they say nothing of (it may not be looked at any more, or
     /// is gone for a while) keeps its limit.
     pub(crate) fn set(&self, mut limits: Limits) {
-        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
-        for (kafka_topic, bytes) in &newest.by_kafka_topic {
-            limits.by_kafka_topic.entry(kafka_topic.clone()).or_insert(*bytes);
-        }
-        if *newest != limits {
+        let changed = self.newest.update(|newest| {
+            for (kafka_topic, bytes) in &newest.by_kafka_topic {
+                limits.by_kafka_topic.entry(kafka_topic.clone()).or_insert(*bytes);
+            }
+            let changed = *newest != limits;
             *newest = limits;
-            self.version.fetch_add(1, Ordering::AcqRel);
+            changed
+        });
+        if changed {
             tracing::info!("the limits of the Kafka topics have changed");
         }
     }
@@ -88,9 +90,8 @@ pub fn limits_of<'a>(
 }
 
 /// Asks the brokers now and then until the process stops. While they are away, the last answer stands.
-pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Plan, stop: &StopSignal) {
+pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Versioned<Arc<Plan>>, stop: &StopSignal) {
     let Ok(admin) = Admin::new(&settings.kafka).map(|admin| admin.with_timeout(ANSWER)) else { return };
-    let kafka_topics: Vec<&str> = roles(plan).into_keys().collect();
     let mut asked = Instant::now();
     while !stop.is_stopped() {
         let pause = if shared.doubted.load(Ordering::Acquire) { SOON } else { REFRESH };
@@ -99,6 +100,8 @@ pub fn keep_true(shared: &SharedLimits, settings: &Settings, plan: &Plan, stop: 
             continue;
         }
         shared.doubted.store(false, Ordering::Release);
+        let plan = plan.newest();
+        let kafka_topics: Vec<&str> = roles(&plan).into_keys().collect();
         match admin.limits(&kafka_topics) {
             Ok(found) => shared.set(limits_of(&settings.kafka, settings.max_message_bytes, &found)),
             Err(error) => {

@@ -26,9 +26,11 @@ pub mod ledger;
 pub mod limits;
 pub mod pace;
 pub mod position_notes;
+pub mod reload;
 pub mod stop;
 pub mod supervisor;
 pub mod task;
+pub mod versioned;
 
 pub use errors::FatalError;
 pub use stop::StopSignal;

@@ -9,10 +9,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::errors::FatalError;
 use super::limits::{self, SharedLimits, limits_of};
+use super::reload::{ReloadSignal, Reloader, Sources};
 use super::stop::StopSignal;
 use super::task::{self, TaskSetup};
+use super::versioned::Versioned;
 use crate::config::settings::Settings;
 use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::{ForeignServers, StartProblem, StartReport, check_start};
@@ -55,6 +59,15 @@ pub enum Ended {
     ThreadsLeftBehind,
 }
 
+/// What brings another plan while the service runs.
+#[derive(Debug)]
+pub struct Edits {
+    /// Where the configuration comes from.
+    pub sources: Sources,
+    /// The wish that it be looked at now.
+    pub signal: ReloadSignal,
+}
+
 /// Runs the service until it is told to stop or cannot go on. After the stop it returns in bounded time, whatever the
 /// brokers do.
 ///
@@ -64,6 +77,7 @@ pub fn run(
     settings: Arc<Settings>,
     plan: Arc<Plan>,
     foreign: &[ForeignServers],
+    edits: Edits,
     status: Arc<Status>,
     stop: StopSignal,
 ) -> Result<Ended, RunError> {
@@ -77,6 +91,11 @@ pub fn run(
     };
     let limits = limits_of(&settings.kafka, settings.max_message_bytes, &report.limits);
     let limits = Arc::new(SharedLimits::new(limits));
+    status.configuration().update(|report| {
+        report.plan.clone_from(&plan.hash);
+        report.since = Some(Timestamp::now());
+    });
+    let plan = Arc::new(Versioned::new(plan));
     let setups = (0..settings.tasks.get()).map(|number| TaskSetup {
         number,
         identity: ClientIdentity::new(&settings.application_id, &instance_id, number),
@@ -93,10 +112,21 @@ pub fn run(
         running += 1;
     }
     drop(sender);
-    let asking = keep_limits_true(limits, &settings, &plan, &stop);
+    let asking = keep_limits_true(Arc::clone(&limits), &settings, &plan, &stop);
+    let reloader = Reloader {
+        sources: edits.sources,
+        signal: edits.signal,
+        settings: Arc::clone(&settings),
+        plan,
+        limits,
+        status,
+        stop: stop.clone(),
+    };
+    let reloading = follow_edits(reloader);
     let how = wait_for_tasks(&ended, running, &settings, &stop)?;
-    // It may be in the middle of a question, which is nothing to wait for.
-    let alone = asking.is_none_or(|asking| asking.is_finished()) && !producer::threads_left_behind();
+    // They may be in the middle of a question, which is nothing to wait for.
+    let mut helpers = [asking, reloading].into_iter().flatten();
+    let alone = helpers.all(|thread| thread.is_finished()) && !producer::threads_left_behind();
     Ok(if alone { how } else { Ended::ThreadsLeftBehind })
 }
 
@@ -104,12 +134,21 @@ pub fn run(
 fn keep_limits_true(
     limits: Arc<SharedLimits>,
     settings: &Arc<Settings>,
-    plan: &Arc<Plan>,
+    plan: &Arc<Versioned<Arc<Plan>>>,
     stop: &StopSignal,
 ) -> Option<thread::JoinHandle<()>> {
     let (settings, plan, stop) = (Arc::clone(settings), Arc::clone(plan), stop.clone());
     let ask = move || limits::keep_true(&limits, &settings, &plan, &stop);
     thread::Builder::new().name("limits".to_owned()).spawn(ask).ok()
+}
+
+/// Takes over edits of the configuration while the tasks run. Without the thread, that of the start stays.
+fn follow_edits(reloader: Reloader) -> Option<thread::JoinHandle<()>> {
+    let thread = thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.follow());
+    if let Err(error) = &thread {
+        tracing::warn!(%error, "no thread to follow edits of the configuration: they count from the next start");
+    }
+    thread.ok()
 }
 
 /// What came of the questions before the start.

@@ -11,6 +11,8 @@ use tracing::{debug, error, info, warn};
 
 use super::reference::Metric;
 use super::series::LAG;
+use crate::domain::plan_diff::PlanDiff;
+use crate::ops::configuration::RefusedEdit;
 
 /// Why a transactional producer is built anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,13 +154,76 @@ pub(super) fn register() {
         // The registration is what counts: the page shows its empty buckets.
         let _ = histogram!(metric.name());
     }
+    for outcome in ["taken-over", "unchanged", "refused"] {
+        reloads(outcome).increment(0);
+    }
+    gauge!(Metric::ConfigReloadFailed.name()).set(0.0);
+    gauge!(Metric::ConfigLoadedTimestampSeconds.name()).set(0.0);
     gauge!(Metric::BuildInfo.name(), "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
 /// The process has read its configuration and starts its tasks.
 pub fn process_started(plan_hash: &str, application_id: &str, instance_id: &str, tasks: usize) {
     let version = env!("CARGO_PKG_VERSION");
+    configuration_loaded();
     info!(version, plan = plan_hash, application_id, instance_id, tasks, "fhir-fanout started");
+}
+
+/// A task runs another plan from its next batch on.
+pub fn plan_taken_over(task: usize, old_hash: &str, new_hash: &str, took: Duration) {
+    gauge!(Metric::PlanInfo.name(), "hash" => old_hash.to_owned()).set(0.0);
+    gauge!(Metric::PlanInfo.name(), "hash" => new_hash.to_owned()).set(1.0);
+    info!(task, plan = new_hash, took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "plan taken over");
+}
+
+/// The configuration of the start is checked, and runs.
+pub fn configuration_loaded() {
+    gauge!(Metric::ConfigReloadFailed.name()).set(0.0);
+    gauge!(Metric::ConfigLoadedTimestampSeconds.name()).set(jiff::Timestamp::now().as_second() as f64);
+}
+
+/// An edit runs from each task's next batch on.
+pub fn configuration_taken_over(diff: &PlanDiff) {
+    reloads("taken-over").increment(1);
+    configuration_loaded();
+    info!(plan = diff.new_hash(), before = diff.old_hash(), changes = %diff, "new configuration taken over");
+}
+
+/// The files were looked at, and decide what they decided before.
+pub fn configuration_unchanged() {
+    reloads("unchanged").increment(1);
+    configuration_loaded();
+    info!("the configuration decides the same as before");
+}
+
+/// An edit was not taken over: the plan before it goes on running.
+pub fn configuration_refused(refused: &RefusedEdit) {
+    reloads("refused").increment(1);
+    gauge!(Metric::ConfigReloadFailed.name()).set(1.0);
+    for problem in &refused.problems {
+        configuration_problem(problem.place.as_deref(), &problem.message, problem.hint.as_deref());
+    }
+    let (reason, problems) = (refused.reason.name(), refused.problems.len());
+    error!(reason, problems, "the new configuration is NOT taken over, the one before goes on running");
+}
+
+/// Something is wrong with a configuration.
+pub fn configuration_problem(place: Option<&str>, message: &str, hint: Option<&str>) {
+    error!(place, hint, "configuration: {message}");
+}
+
+/// Something about a configuration may surprise.
+pub fn configuration_warning(place: &str, message: &str, hint: Option<&str>) {
+    warn!(place, hint, "configuration: {message}");
+}
+
+/// The settings are others than those that the process started with.
+pub fn settings_changed(invalid: bool) {
+    if invalid {
+        error!("the settings have changed, and the service would not start with them");
+    } else {
+        warn!("the settings have changed: they count from the next start");
+    }
 }
 
 /// The process was told to stop, and drains.
@@ -270,6 +335,10 @@ pub fn tasks(states: impl IntoIterator<Item = (&'static str, u32)>) {
 
 fn transactions(outcome: &'static str) -> Counter {
     counter!(Metric::Transactions.name(), "outcome" => outcome)
+}
+
+fn reloads(outcome: &'static str) -> Counter {
+    counter!(Metric::ConfigReloads.name(), "outcome" => outcome)
 }
 
 fn rebuilds(reason: RebuildReason) -> Counter {

@@ -30,6 +30,9 @@ pub enum Metric {
     DestinationBlocked,
     Tasks,
     PlanInfo,
+    ConfigReloads,
+    ConfigReloadFailed,
+    ConfigLoadedTimestampSeconds,
     BuildInfo,
     UptimeSeconds,
     ProcessResidentMemoryBytes,
@@ -158,7 +161,7 @@ const fn histogram(
     MetricDoc { metric, name, kind: MetricKind::Histogram(buckets), labels: &[], unit, meaning }
 }
 
-static REFERENCE: [MetricDoc; 23] = [
+static REFERENCE: [MetricDoc; 26] = [
     counter(
         Metric::Events,
         "fanout_events_total",
@@ -291,7 +294,28 @@ static REFERENCE: [MetricDoc; 23] = [
         "fanout_plan_info",
         &["hash"],
         Unit::Count,
-        "1 for the active configuration; the hash is that of the header fhir-plan.",
+        "1 for the active configuration, 0 for those before it; the hash is that of the header fhir-plan.",
+    ),
+    counter(
+        Metric::ConfigReloads,
+        "fanout_config_reloads_total",
+        &["outcome"],
+        Unit::Count,
+        "Looks at a configuration that was edited, by outcome: taken-over, unchanged or refused.",
+    ),
+    gauge(
+        Metric::ConfigReloadFailed,
+        "fanout_config_reload_failed",
+        &[],
+        Unit::Count,
+        "1 while the configuration in the files is not the one that runs, because it was refused; alarm on it.",
+    ),
+    gauge(
+        Metric::ConfigLoadedTimestampSeconds,
+        "fanout_config_loaded_timestamp_seconds",
+        &[],
+        Unit::Seconds,
+        "When the configuration in the files was found to be the one that runs, since 1970-01-01 UTC.",
     ),
     gauge(Metric::BuildInfo, "fanout_build_info", &["version"], Unit::Count, "1 for the running version."),
     gauge(Metric::UptimeSeconds, "fanout_uptime_seconds", &[], Unit::Seconds, "Time since the process started."),

@@ -114,7 +114,7 @@ impl ServiceSpec {
         command.env("FHIR_FANOUT__HTTP__LISTEN", format!("127.0.0.1:{http_port}"));
         let (stdout, stderr) = (folder.path().join("stdout.log"), folder.path().join("stderr.log"));
         let process = Child::spawn(&mut command, &stdout, &stderr)?;
-        Ok(Service { process, http_port, group: self.application_id.clone(), _folder: folder })
+        Ok(Service { process, http_port, group: self.application_id.clone(), folder })
     }
 
     /// Starts `fhir-fanout run` and waits until it is ready.
@@ -210,7 +210,7 @@ pub struct Service {
     process: Child,
     http_port: u16,
     group: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Service {
@@ -296,6 +296,40 @@ impl Service {
         self.process.signal(signal)?;
         let status = self.process.wait(Duration::from_secs(60))?;
         Ok((status, begin.elapsed()))
+    }
+
+    /// Asks the service to look at its configuration (SIGHUP).
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn sighup(&mut self) -> anyhow::Result<()> {
+        self.process.signal(Signal::SIGHUP)
+    }
+
+    /// The folder that it runs in, with its `topics.yaml`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts another `topics.yaml` in the place of the one that it runs with, as editors do.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn edit(&self, topics_yaml: &str) -> anyhow::Result<()> {
+        let new = self.folder().join(".topics.yaml.new");
+        std::fs::write(&new, topics_yaml)?;
+        Ok(std::fs::rename(new, self.folder().join("topics.yaml"))?)
+    }
+
+    /// What `/status` says now.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn status(&self) -> anyhow::Result<serde_json::Value> {
+        let (status, body) = self.get("/status")?;
+        anyhow::ensure!(status == 200, "/status answered {status}");
+        Ok(serde_json::from_str(&body)?)
     }
 
     /// Kills the service (SIGKILL): it can do nothing about it.

@@ -164,6 +164,18 @@ pub(super) static SETTINGS: &[Setting] = &[
         set: |settings, given| millis(given, 100..=600_000).map(|value| settings.shutdown_timeout = value),
     },
     Setting {
+        name: "reloadIntervalMs",
+        default: "1000",
+        unit: "milliseconds",
+        meaning: "how often topics.yaml and what it names are looked at for edits, which are taken over after two looks; \
+                  with 0 only SIGHUP has them taken over",
+        set: |settings, given| {
+            let never = text(given)? == "0";
+            settings.reload_interval = if never { Duration::ZERO } else { millis(given, 100..=3_600_000)? };
+            Ok(())
+        },
+    },
+    Setting {
         name: "log.format",
         default: "json",
         unit: "json or text",
@@ -229,6 +241,7 @@ pub(super) fn defaults() -> Settings {
         static_membership: true,
         log: LogSettings { format: LogFormat::Text, level: String::new() },
         shutdown_timeout: Duration::MAX,
+        reload_interval: Duration::MAX,
     };
     for row in SETTINGS {
         // a default that is refused leaves the blank; a test holds every default to be taken

@@ -66,6 +66,7 @@ transactionTimeoutMs: 1000
 sessionTimeoutMs: 6000
 staticMembership: true
 shutdownTimeoutMs: 100
+reloadIntervalMs: 250
 log: { format: text, level: 'info,fhir_fanout=debug' }
 ";
     let variables = [
@@ -85,6 +86,7 @@ log: { format: text, level: 'info,fhir_fanout=debug' }
         ("FHIR_FANOUT__SESSION_TIMEOUT_MS", "6000"),
         ("FHIR_FANOUT__STATIC_MEMBERSHIP", "true"),
         ("FHIR_FANOUT__SHUTDOWN_TIMEOUT_MS", "100"),
+        ("FHIR_FANOUT__RELOAD_INTERVAL_MS", "250"),
         ("FHIR_FANOUT__LOG__FORMAT", "text"),
         ("FHIR_FANOUT__LOG__LEVEL", "info,fhir_fanout=debug"),
     ];

@@ -38,11 +38,15 @@ fn load_file(path: &Path, raw: &mut RawConfig, sink: &Sink) {
     fhir::read(&root, &file, &stem, raw, sink);
 }
 
-fn matches(folder: &Path, glob: &Located<String>, sink: &Sink) -> Vec<PathBuf> {
+/// A pattern of `resources` as seen from where the process runs.
+pub(super) fn pattern(folder: &Path, glob: &str) -> String {
     // the folder's own name may have brackets in it
     let base = glob::Pattern::escape(&folder.to_string_lossy());
-    let pattern = Path::new(&base).join(&glob.value);
-    let found = match glob::glob(&pattern.to_string_lossy()) {
+    Path::new(&base).join(glob).to_string_lossy().into_owned()
+}
+
+fn matches(folder: &Path, glob: &Located<String>, sink: &Sink) -> Vec<PathBuf> {
+    let found = match glob::glob(&pattern(folder, &glob.value)) {
         Ok(found) => found,
         Err(error) => {
             let problem = glob.place.error(format!("`{}` is no file name pattern: {}", glob.shown, error.msg));

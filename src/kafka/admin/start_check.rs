@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::{Admin, AdminError, Layout, Limits};
 use crate::config::settings::KafkaSettings;
+use crate::config::topics::ForeignBootstrap;
 use crate::domain::plan::{KeySource, Plan};
 
 /// A destination that names servers of its own.
@@ -16,6 +17,12 @@ pub struct ForeignServers {
     pub destination: String,
     /// Its `bootstrapServers`.
     pub bootstrap_servers: String,
+}
+
+impl From<ForeignBootstrap> for ForeignServers {
+    fn from(foreign: ForeignBootstrap) -> Self {
+        Self { destination: foreign.destination, bootstrap_servers: foreign.servers }
+    }
 }
 
 /// What a Kafka topic is for.

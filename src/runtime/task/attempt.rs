@@ -111,7 +111,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         let mut batch = Batch {
             records: 0,
             offsets: Offsets::default(),
-            tally: Tally::new(&self.setup.plan),
+            tally: Tally::new(&self.plan),
             sent: Vec::new(),
             started: self.io.now(),
         };

@@ -49,7 +49,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         }
         occurrence::kafka_topic_made_anew(self.setup.number, &topic_id.kafka_topic);
         self.backlog.drop_partitions(&old);
-        self.ledger.drop_partitions(&old, &self.setup.plan);
+        self.ledger.drop_partitions(&old, &self.plan);
         self.rejoin()
     }
 
@@ -70,7 +70,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             self.try_to_commit_ledger();
         }
         self.backlog.drop_partitions(partitions);
-        self.ledger.drop_partitions(partitions, &self.setup.plan);
+        self.ledger.drop_partitions(partitions, &self.plan);
         self.notes.revoked(partitions);
         for element in partitions.elements() {
             self.lag.revoked(element.topic(), element.partition());
@@ -94,7 +94,7 @@ impl<Io: TaskIo> Task<'_, Io> {
 
     /// Finds where the new partitions are read from, and starts reading. Tried again while brokers do not answer.
     fn settle(&mut self, partitions: &TopicPartitionList) -> Result<(), FatalError> {
-        let positions = match self.member.start_positions(partitions, &self.setup.plan) {
+        let positions = match self.member.start_positions(partitions, &self.plan) {
             Ok(positions) => positions,
             Err(error) => {
                 tracing::warn!(task = self.setup.number, %error, "start positions not known yet, asking again");
@@ -132,7 +132,7 @@ impl<Io: TaskIo> Task<'_, Io> {
     /// must not be committed over those before them.
     pub(super) fn rejoin(&mut self) -> Result<(), FatalError> {
         self.member.unsubscribe();
-        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        let kafka_topics: Vec<&str> = self.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
         self.member.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))
     }
 

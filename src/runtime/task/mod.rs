@@ -36,6 +36,7 @@ use super::limits::SharedLimits;
 use super::pace::Pace;
 use super::position_notes::PositionNotes;
 use super::stop::StopSignal;
+use super::versioned::Versioned;
 use crate::config::settings::Settings;
 use crate::domain::pipeline::Pipeline;
 use crate::domain::plan::Plan;
@@ -66,8 +67,8 @@ pub struct TaskSetup {
     pub identity: ClientIdentity,
     /// The deployment settings.
     pub settings: Arc<Settings>,
-    /// What runs.
-    pub plan: Arc<Plan>,
+    /// What runs; another one is taken over between two batches.
+    pub plan: Arc<Versioned<Arc<Plan>>>,
     /// How large an output may be.
     pub limits: Arc<SharedLimits>,
     /// Where it shows what it is doing.
@@ -103,6 +104,10 @@ struct Task<'c, Io: TaskIo> {
     producer: Option<Io::Idle>,
     /// The largest batch of records that it makes.
     largest_batch: usize,
+    /// What runs here.
+    plan: Arc<Plan>,
+    /// Which plan that is.
+    plan_version: u64,
     pipeline: Pipeline,
     /// Which limits the pipeline keeps.
     limits_version: u64,
@@ -163,19 +168,20 @@ impl Trouble {
 
 impl<'c, Io: TaskIo> Task<'c, Io> {
     fn new(setup: &'c TaskSetup, io: &'c Io) -> Self {
-        let plan = &setup.plan;
+        let (plan_version, limits_version) = (setup.plan.version(), setup.limits.version());
+        let plan = setup.plan.newest();
         Self {
             setup,
             io,
             member: io.member(),
             producer: None,
-            largest_batch: largest_batch(setup),
-            // Looked at before the limits: should they change in between, they are taken once more.
-            limits_version: setup.limits.version(),
-            pipeline: Pipeline::new(Arc::clone(plan), setup.limits.newest()),
+            largest_batch: largest_batch(setup, &plan),
+            plan_version,
+            limits_version,
+            pipeline: Pipeline::new(Arc::clone(&plan), setup.limits.newest()),
             backlog: Backlog::default(),
             taken: Vec::new(),
-            ledger: Ledger::new(plan),
+            ledger: Ledger::new(&plan),
             lag: LagBoard::default(),
             notes: PositionNotes::default(),
             pace: Pace::default(),
@@ -188,8 +194,9 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             dead_lettered: Refusals::NONE,
             dead_lettered_until: None,
             batch_metrics: BatchMetrics::new(),
-            plan_metrics: PlanMetrics::new(plan),
+            plan_metrics: PlanMetrics::new(&plan),
             end_to_end: EndToEnd::new(),
+            plan,
         }
     }
 
@@ -199,11 +206,12 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
             return Ok(());
         }
         self.enter(TaskState::Joining);
-        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        let kafka_topics: Vec<&str> = self.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
         self.member.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))?;
         while !self.stopping() {
             self.status().beat();
             self.serve_producer();
+            self.follow_plan()?;
             self.gather()?;
             if self.stopping() {
                 break;
@@ -348,7 +356,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
 
     /// Only an operator can mend it; the client goes on by itself then.
     fn ingest_not_readable(&mut self) {
-        let kafka_topics: Vec<&str> = self.setup.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+        let kafka_topics: Vec<&str> = self.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
         let now = self.io.now();
         if self.unreadable_said.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AGAIN) {
             self.unreadable_said = Some(now);
@@ -400,20 +408,57 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         self.lag.committed(&self.ledger.offsets);
         self.lag.committed(offsets);
         self.end_to_end.committed(wall_clock_ms());
-        self.ledger.clear(&self.setup.plan);
+        self.ledger.clear(&self.plan);
     }
 
-    /// Takes over limits that have changed while the task runs. Batches of another size take another producer.
+    /// Takes over another plan, with nothing of the old one under way. What was counted is told in terms of the plan
+    /// that it was counted with, so that the positions that are still to be committed go first; should that not be
+    /// possible now, the old plan stands until it is.
+    fn follow_plan(&mut self) -> Result<(), FatalError> {
+        let version = self.setup.plan.version();
+        if version == self.plan_version {
+            return Ok(());
+        }
+        if !self.ledger.is_empty() {
+            self.commit_ledger()?;
+            if !self.ledger.is_empty() {
+                return Ok(());
+            }
+        }
+        let begun = self.io.now();
+        // In terms of the old plan, too: topics and destinations have other numbers now. What was found out about records
+        // and destinations is found out again.
+        self.forget_trouble();
+        self.trouble.refusals = Refusals::NONE;
+        self.dead_lettered = Refusals::NONE;
+        self.dead_lettered_until = None;
+        let old = std::mem::replace(&mut self.plan, self.setup.plan.newest());
+        self.plan_version = version;
+        self.ledger.clear(&self.plan);
+        self.plan_metrics = PlanMetrics::new(&self.plan);
+        self.renew_pipeline()?;
+        occurrence::plan_taken_over(self.setup.number, &old.hash, &self.plan.hash, self.since(begun));
+        self.status().plan_taken_over(version);
+        Ok(())
+    }
+
+    /// Takes over limits that have changed while the task runs.
     fn follow_limits(&mut self) -> Result<(), FatalError> {
         let version = self.setup.limits.version();
-        if version != self.limits_version {
-            self.limits_version = version;
-            self.pipeline = Pipeline::new(Arc::clone(&self.setup.plan), self.setup.limits.newest());
-            if largest_batch(self.setup) != self.largest_batch && self.producer.take().is_some() {
-                occurrence::producer_rebuilt(self.setup.number, RebuildReason::LimitsChanged);
-                // At once: limits that change all the time must not keep the task from its work.
-                return self.make_producer();
-            }
+        if version == self.limits_version {
+            return Ok(());
+        }
+        self.limits_version = version;
+        self.renew_pipeline()
+    }
+
+    /// For another plan or other limits. Batches of another size take another producer.
+    fn renew_pipeline(&mut self) -> Result<(), FatalError> {
+        self.pipeline = Pipeline::new(Arc::clone(&self.plan), self.setup.limits.newest());
+        if largest_batch(self.setup, &self.plan) != self.largest_batch && self.producer.take().is_some() {
+            occurrence::producer_rebuilt(self.setup.number, RebuildReason::LimitsChanged);
+            // At once: limits that change all the time must not keep the task from its work.
+            return self.make_producer();
         }
         Ok(())
     }
@@ -437,9 +482,9 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
 }
 
 /// The largest batch of records that every Kafka topic takes which is written to, as far as that is known.
-fn largest_batch(setup: &TaskSetup) -> usize {
-    let destinations = setup.plan.destinations.iter().map(|destination| &destination.kafka_topic);
-    let written = destinations.chain([&setup.plan.dead_letter_kafka_topic]);
+fn largest_batch(setup: &TaskSetup, plan: &Plan) -> usize {
+    let destinations = plan.destinations.iter().map(|destination| &destination.kafka_topic);
+    let written = destinations.chain([&plan.dead_letter_kafka_topic]);
     let limits = setup.limits.newest();
     let smallest = written.map(|kafka_topic| limits.of_batches(kafka_topic)).min();
     client_options::largest_batch(&setup.settings, smallest.unwrap_or(usize::MAX))

@@ -21,6 +21,7 @@ use crate::runtime::io::scripted::cluster::{Cluster, TRANSACTION_TIMEOUT};
 use crate::runtime::io::scripted::ingest::{KAFKA_TOPICS, Unusual};
 use crate::runtime::io::scripted::script::{Call, Fault, Script, Step};
 use crate::runtime::io::scripted::{Crash, ScriptedIo, World};
+use crate::runtime::versioned::Versioned;
 
 /// More processes than a script has ends for them.
 const PROCESSES: usize = 100;
@@ -82,7 +83,7 @@ impl Run {
             number: 0,
             identity: ClientIdentity { id: transactional_id },
             settings: Arc::new(settings),
-            plan,
+            plan: Arc::new(Versioned::new(plan)),
             limits: Arc::clone(&world.limits.shared),
             status: Status::new(1),
             stop: world.cluster.borrow().stop.clone(),

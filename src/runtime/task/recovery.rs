@@ -97,7 +97,7 @@ impl<Io: TaskIo> Task<'_, Io> {
     /// The records in front are done, or gone: the next ones start with a clean slate.
     pub(super) fn forget_trouble(&mut self) {
         if let Some(destination) = self.trouble.blocked.take() {
-            let destination = &self.setup.plan.destinations[destination];
+            let destination = &self.plan.destinations[destination];
             occurrence::destination_unblocked(self.setup.number, &destination.id, &destination.kafka_topic);
         }
         let fenced = std::mem::take(&mut self.trouble.fenced);
@@ -148,7 +148,7 @@ impl<Io: TaskIo> Task<'_, Io> {
     pub(super) fn make_producer(&mut self) -> Result<(), FatalError> {
         let since = self.io.now();
         while !self.stopping() {
-            self.largest_batch = largest_batch(self.setup);
+            self.largest_batch = largest_batch(self.setup, &self.plan);
             let mut next = Some(self.io.new_producer(self.largest_batch).map_err(FatalError::ClientConfiguration)?);
             while let Some(producer) = next.take() {
                 self.status().beat();
@@ -228,7 +228,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         self.rebuild(cause, RebuildReason::CommitUnknown)?;
         let Some(positions) = self.read_committed(batch)? else {
             // Committing older positions over what may be committed would turn the group back.
-            self.ledger.clear(&self.setup.plan);
+            self.ledger.clear(&self.plan);
             return Ok(());
         };
         // A transaction commits whole: one partition tells it for all.
@@ -381,7 +381,7 @@ impl<Io: TaskIo> Task<'_, Io> {
     }
 
     fn empty_tally(&self) -> crate::domain::tally::Tally {
-        crate::domain::tally::Tally::new(&self.setup.plan)
+        crate::domain::tally::Tally::new(&self.plan)
     }
 }
 

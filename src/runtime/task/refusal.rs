@@ -64,14 +64,14 @@ impl<Io: TaskIo> Task<'_, Io> {
     /// nowhere else for them.
     fn waits_for(&self, kind: OutputKind) -> bool {
         match kind {
-            OutputKind::Notification(_) => self.setup.plan.on_destination_error == OnDestinationError::Block,
+            OutputKind::Notification(_) => self.plan.on_destination_error == OnDestinationError::Block,
             OutputKind::DeadLetter(_) => true,
         }
     }
 
     /// `onDestinationError: dead-letter`: from now on, for a while, its notifications are dead letters.
     fn dead_letter_destination(&mut self, DestinationIndex(index): DestinationIndex) {
-        let destination = &self.setup.plan.destinations[index];
+        let destination = &self.plan.destinations[index];
         tracing::error!(
             task = self.setup.number,
             destination = destination.id,
@@ -97,7 +97,7 @@ impl<Io: TaskIo> Task<'_, Io> {
         match kind {
             OutputKind::Notification(DestinationIndex(index)) if self.trouble.blocked != Some(index) => {
                 self.forget_trouble();
-                let destination = &self.setup.plan.destinations[index];
+                let destination = &self.plan.destinations[index];
                 let error = "the broker does not know it or does not allow it";
                 occurrence::destination_blocked(self.setup.number, &destination.id, &destination.kafka_topic, &error);
                 self.trouble.blocked = Some(index);
@@ -105,7 +105,7 @@ impl<Io: TaskIo> Task<'_, Io> {
             OutputKind::Notification(_) => {}
             OutputKind::DeadLetter(_) => {
                 self.trouble.dead_letters_blocked = true;
-                let kafka_topic = &self.setup.plan.dead_letter_kafka_topic;
+                let kafka_topic = &self.plan.dead_letter_kafka_topic;
                 tracing::error!(
                     task = self.setup.number,
                     kafka_topic,
