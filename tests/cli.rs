@@ -80,6 +80,8 @@ fn each_command_has_its_help() {
     for (name, arguments) in [
         ("help_run", &["run", "--help"][..]),
         ("help_validate", &["validate", "--help"]),
+        ("help_diff", &["diff", "--help"]),
+        ("help_schema", &["schema", "--help"]),
         ("help_topics_create", &["topics", "create", "--help"]),
     ] {
         let help = fhir_fanout(arguments);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::Exit;
 
@@ -32,7 +32,13 @@ pub enum Command {
     Run(Files),
     /// Check the settings and topics.yaml and print every problem
     #[command(after_help = VALIDATE_HELP)]
-    Validate(Files),
+    Validate(ValidateOptions),
+    /// Compare two topics.yaml: what is different, and whether a running service can take it over
+    #[command(after_help = DIFF_HELP)]
+    Diff(DiffOptions),
+    /// Print the JSON Schema of topics.yaml, for editors
+    #[command(after_help = SCHEMA_HELP)]
+    Schema,
     /// Look after the Kafka topics that the configuration names
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -55,6 +61,44 @@ pub struct Files {
     /// Deployment settings (YAML); environment variables FHIR_FANOUT__* win over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// How a command prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// Lines for people, in colour on a terminal
+    #[default]
+    Human,
+    /// One JSON document on standard output
+    Json,
+}
+
+/// Options of `validate`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ValidateOptions {
+    /// The configuration.
+    #[command(flatten)]
+    pub files: Files,
+    /// How to print what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Options of `diff`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct DiffOptions {
+    /// The topics.yaml that runs
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The topics.yaml that is to run
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Deployment settings (YAML), the same for both; environment variables FHIR_FANOUT__* win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How to print what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Options of `topics create`.
@@ -89,6 +133,7 @@ Examples:
   fhir-fanout --topics topics.yaml
   fhir-fanout run --topics topics.yaml --config fhir-fanout.yaml
   fhir-fanout validate --topics topics.yaml
+  fhir-fanout diff topics.yaml topics.new.yaml
   fhir-fanout topics create --topics topics.yaml --partitions 6 --replication-factor 3
   FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 fhir-fanout --topics topics.yaml
 
@@ -106,8 +151,26 @@ const VALIDATE_HELP: &str = "\
 Needs no Kafka. Warnings do not fail.
 Exit codes: 0 valid, 1 invalid, 64 wrong command line
 
+Examples:
+  fhir-fanout validate --topics topics.yaml --config fhir-fanout.yaml
+  fhir-fanout validate --topics topics.yaml --format json | jq '.diagnostics[]'";
+
+const DIFF_HELP: &str = "\
+Compares what both files mean, not how they are written: comments and defaults that are written out are no
+difference. Values that come from environment variables are shown as they are. Needs no Kafka.
+A running service takes over everything but another set of ingest Kafka topics.
+Exit codes: 0 the same, 1 different, 64 wrong command line, 65 one of the files is invalid (nothing was compared)
+
+Examples:
+  fhir-fanout diff topics.yaml topics.new.yaml
+  fhir-fanout diff topics.yaml topics.new.yaml --format json | jq .needsRestart";
+
+const SCHEMA_HELP: &str = "\
+Editors with YAML's language server complete and check topics.yaml where its first line names the schema:
+# yaml-language-server: $schema=topics.schema.json
+
 Example:
-  fhir-fanout validate --topics topics.yaml --config fhir-fanout.yaml";
+  fhir-fanout schema > topics.schema.json";
 
 const CREATE_HELP: &str = "\
 Kafka topics that exist are left alone and reported. New ones take messages as large as the service
@@ -182,7 +245,16 @@ mod tests {
         assert_eq!(parsed("fhir-fanout --topics t.yaml"), Command::Run(files(None)));
         assert_eq!(parsed("fhir-fanout run --topics t.yaml"), Command::Run(files(None)));
         assert_eq!(parsed("fhir-fanout --config c.yaml --topics t.yaml"), Command::Run(files(Some("c.yaml"))));
-        assert_eq!(parsed("fhir-fanout validate --topics t.yaml"), Command::Validate(files(None)));
+        let validate = |format| Command::Validate(ValidateOptions { files: files(None), format });
+        assert_eq!(parsed("fhir-fanout validate --topics t.yaml"), validate(Format::Human));
+        assert_eq!(parsed("fhir-fanout validate --topics t.yaml --format json"), validate(Format::Json));
+    }
+
+    #[test]
+    fn diff_takes_two_files() {
+        let Command::Diff(options) = parsed("fhir-fanout diff a b --config c") else { panic!("another command") };
+        assert_eq!((options.old, options.new, options.config), ("a".into(), "b".into(), Some("c".into())));
+        assert_eq!(options.format, Format::Human);
     }
 
     #[test]
@@ -202,6 +274,9 @@ mod tests {
             "fhir-fanout --config c.yaml",
             "fhir-fanout walk --topics t.yaml",
             "fhir-fanout --topics t.yaml validate --topics t.yaml",
+            "fhir-fanout validate --topics t.yaml --format xml",
+            "fhir-fanout diff t.yaml",
+            "fhir-fanout schema t.yaml",
             "fhir-fanout topics",
             "fhir-fanout topics create --topics t.yaml --partitions 0",
             "fhir-fanout run --topics t.yaml --topics u.yaml",

@@ -1,14 +1,16 @@
 //! The command line: what the user asked for, what is printed, and which exit code says how it went.
 //!
 //! ```text
-//! arguments -> args (clap) -> command -> load (settings, topics.yaml) -> run | validate | topics create -> Exit
+//! arguments -> args (clap) -> command -> load (settings, topics.yaml) -> run | validate | diff | ... -> Exit
 //! ```
 //!
 //! `anyhow` is used in here only: below, errors are enums named by consequence.
 
 pub mod args;
+pub mod diff;
 pub mod load;
 pub mod output;
+pub mod report;
 pub mod signals;
 pub mod topics;
 pub mod validate;
@@ -24,8 +26,12 @@ pub enum Exit {
     InvalidConfiguration,
     /// A fatal error while running.
     Fatal,
+    /// Two configurations that were compared are not the same.
+    Different,
     /// A wrong command line (`EX_USAGE` of sysexits).
     Usage,
+    /// What was to be compared is invalid (`EX_DATAERR` of sysexits): not 1, which would say that it is different.
+    Incomparable,
 }
 
 impl Exit {
@@ -34,9 +40,10 @@ impl Exit {
     pub fn number(self) -> u8 {
         match self {
             Self::Success => 0,
-            Self::InvalidConfiguration => 1,
+            Self::InvalidConfiguration | Self::Different => 1,
             Self::Fatal => 2,
             Self::Usage => 64,
+            Self::Incomparable => 65,
         }
     }
 }

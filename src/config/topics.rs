@@ -4,6 +4,7 @@
 //! topics.yaml -> tree -> ${VAR} -> read ----\
 //!      resources: globs                      raw (what is written, with places) -> check -> Plan + hash
 //!                    -> JSON -> tree -> fhir /
+//! shape: the fields -> read, schema (JSON Schema), reference (page)
 //! ```
 //!
 //! Promise: every problem is reported at once, with its place; a plan comes out if and only if there is no error. Nothing of
@@ -27,13 +28,20 @@ mod names;
 mod organizations;
 mod raw;
 mod read;
+mod reference;
 mod resources;
+mod schema;
+#[cfg(test)]
+mod schema_tests;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::reference::page as reference_page;
+pub use self::schema::text as json_schema;
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 use super::document::{Cursor, Located, Place, Sink, SourceFile, parse_yaml, substitute, unreadable};
 use super::environment::Environment;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::criteria::Criteria;
 use super::organizations::Organizations;
 use super::raw::{RawConfig, RawDestination, RawIngest, RawTopic, RawTrigger};
+use super::shape::fields as field;
 use super::{ForeignBootstrap, LoadedTopics, hash, names};
 use crate::config::document::{Located, Place, Sink, nearest};
 use crate::config::settings::Settings;
 use crate::domain::event::Interaction;
 use crate::domain::fhirpath::FhirPath;
 use crate::domain::plan::{
-    ANY_RESOURCE, Content, Destination, DestinationIndex, Ingest, IngestFormat, KeySource, OnDestinationError, OnError,
-    OnMissingState, Plan, StartFrom, Topic, TopicIndex, Trigger, TriggerIndex,
+    ANY_RESOURCE, Content, Destination, DestinationIndex, Ingest, KeySource, Plan, Topic, TopicIndex, Trigger,
+    TriggerIndex,
 };
 
 /// Checks everything; gives what could be made of it. Where the sink holds an error, the result is not to be used.
@@ -28,7 +29,7 @@ pub(super) fn check(
     let ingest = rules.ingest(&raw);
     let dead_letter = rules.dead_letter(&raw);
     let organizations = Organizations::check(raw.extension_url, raw.hierarchy, sink);
-    let fhir_release = raw.fhir_release.unwrap_or_default();
+    let fhir_release = field::FHIR_RELEASE.or_default(raw.fhir_release);
     let mut criteria = Criteria::new(fhirpath, fhir_release, sink);
     let mut topics = rules.topics(&raw.topics, &organizations, &mut criteria);
     if raw.topics.is_empty() {
@@ -47,9 +48,9 @@ pub(super) fn check(
         fhir_base_url: fhir_base_url?,
         ingest,
         dead_letter_kafka_topic: dead_letter?,
-        on_error: raw.on_error.unwrap_or(OnError::DeadLetter),
-        on_missing_state: raw.on_missing_state.unwrap_or(OnMissingState::DeadLetter),
-        on_destination_error: raw.on_destination_error.unwrap_or(OnDestinationError::Block),
+        on_error: field::ON_ERROR.or_default(raw.on_error),
+        on_missing_state: field::ON_MISSING_STATE.or_default(raw.on_missing_state),
+        on_destination_error: field::ON_DESTINATION_ERROR.or_default(raw.on_destination_error),
         organizations: organizations.hierarchy,
         fhir_release,
         triggers: TriggerIndex::new(&topics),
@@ -126,9 +127,9 @@ impl Rules<'_> {
             }
             out.push(Ingest {
                 kafka_topic,
-                format: ingest.format.unwrap_or(IngestFormat::Change),
-                start_from: ingest.start_from.unwrap_or(StartFrom::Earliest),
-                default_interaction: ingest.default_interaction.unwrap_or(Interaction::Update),
+                format: field::FORMAT.or_default(ingest.format),
+                start_from: ingest.start_from.unwrap_or(field::START_FROM.form.default),
+                default_interaction: field::DEFAULT_INTERACTION.or_default(ingest.default_interaction),
             });
         }
         out
@@ -179,8 +180,8 @@ impl Rules<'_> {
     }
 
     fn status(&self, given: Option<&Located<String>>) -> String {
-        let Some(given) = given else { return "active".to_owned() };
-        if !["active", "draft", "retired", "unknown"].contains(&given.value.as_str()) {
+        let Some(given) = given else { return field::STATUS.form.default.to_owned() };
+        if !is_status(&given.value) {
             let problem = given.place.error(format!("unknown status `{}`", given.shown));
             self.sink.push(problem.hint("a topic runs with status active; draft, retired and unknown do not run"));
         }
@@ -217,7 +218,7 @@ impl Rules<'_> {
             let kafka_topic = self.destination_kafka_topic(given.kafka_topic.as_ref(), taken);
             let organization = organizations.of(given.organization.as_ref(), self.sink);
             let topic = given.topic.as_ref().and_then(|topic| self.topic_of(topic, topics));
-            let content = given.content.unwrap_or(Content::FullResource);
+            let content = field::CONTENT.or_default(given.content);
             let (Some(id), Some(kafka_topic), Some(topic), true) = (id, kafka_topic, topic, given.is_active) else {
                 continue;
             };
@@ -228,7 +229,7 @@ impl Rules<'_> {
                     place: servers.place,
                 });
             }
-            let default_key = if content == Content::Empty { KeySource::None } else { KeySource::Source };
+            let default_key = if content == Content::Empty { KeySource::None } else { field::KEY.form.default };
             if let Some(running) = topics.iter_mut().filter_map(|checked| checked.topic.as_mut()).nth(topic.0) {
                 running.destinations.push(DestinationIndex(out.len()));
             }
@@ -297,7 +298,7 @@ impl Rules<'_> {
             return None;
         };
         found.is_used = true;
-        if found.index.is_none() && ["draft", "retired", "unknown"].contains(&found.status.as_str()) {
+        if found.index.is_none() && is_status(&found.status) {
             let problem = given.place.warning(format!("the topic has status {}: nothing will be sent", found.status));
             self.sink
                 .push(problem.hint(format!("it is described at {}; only status active runs", found.url.place.short())));
@@ -311,6 +312,10 @@ impl Rules<'_> {
             self.sink.push(problem.hint("describe one under `destinations`, or give the topic the status draft"));
         }
     }
+}
+
+fn is_status(text: &str) -> bool {
+    field::STATUS.form.words.iter().any(|(word, _)| *word == text)
 }
 
 /// The brokers of a destination, unless they are named as the service names its own.

@@ -4,7 +4,7 @@ use super::tests::{MINIMAL, Sample};
 use crate::domain::plan::Plan;
 use crate::domain::plan_diff::{ChangeKind, Subject, Takeover, diff};
 
-const OLD: &str = "
+pub(super) const OLD: &str = "
 fhirBaseUrl: http://fhir.example.org/fhir
 ingest:
   - { kafkaTopic: changes, format: change }
@@ -33,7 +33,7 @@ destinations:
 ";
 
 /// Everything that can change, changed.
-fn new() -> String {
+pub(super) fn new() -> String {
     let replaced = [
         ("fhir.example.org/fhir", "fhir.example.org/r4"),
         ("kafkaTopic: bundles", "kafkaTopic: bundles-2"),

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use super::raw::{RawConfig, RawDestination, RawPartOf, RawTopic, RawTrigger};
-use super::read::{CONTENTS, interaction, interactions, refuse_empty};
+use super::read::interactions;
+use super::shape::{refuse_empty, word};
 use crate::config::document::{Cursor, Fields, Located, Node, Sink, SourceFile, nearest, unknown};
 
 /// Reads one file; `stem` is its name without extension.
@@ -207,7 +208,7 @@ impl Resource<'_, '_> {
             id: self.id(),
             topic: self.required_text("topic", "give the url of a topic"),
             kafka_topic: parameters.kafka_topic,
-            content: self.fields.get("content").and_then(|value| value.choice(CONTENTS)).map(|content| content.value),
+            content: self.fields.get("content").and_then(|value| word(&value)),
             key: None,
             organization: self.organization(),
             bootstrap_servers: parameters.bootstrap_servers,
@@ -312,7 +313,8 @@ fn trigger(cursor: &Cursor<'_>) -> Option<RawTrigger> {
         resource: resource.and_then(|resource| resource.filled_text()),
         interactions: fields.get("supportedInteraction").map(|value| match value.is_list() {
             true => interactions(&value),
-            false => interaction(&value).into_iter().collect(),
+            // one alone, as Aidbox's documentation has it
+            false => word(&value).into_iter().collect(),
         }),
         criteria: text("fhirPathCriteria"),
     })

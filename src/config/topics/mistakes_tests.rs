@@ -9,7 +9,11 @@ macro_rules! mistakes {
         fn $name() {
             insta::assert_snapshot!(Sample::minimal_but($from, $to).problems());
         }
-    )+};
+    )+
+
+    /// The same with their names, for who looks at all of them.
+    pub(super) const MISTAKES: &[(&str, &str, &str)] = &[$((stringify!($name), $from, $to),)+];
+    };
 }
 
 mistakes! {

@@ -41,6 +41,9 @@ impl PlanDiff {
         for change in &self.changes {
             write!(formatter, "{change:#}")?;
         }
+        if self.old_hash == self.new_hash {
+            return write!(formatter, "plan {}: {}", self.new_hash, self.summary());
+        }
         write!(formatter, "plan {} -> {}: {}", self.old_hash, self.new_hash, self.summary())?;
         if self.needs_restart() {
             formatter.write_str("; a running service needs a restart")?;
