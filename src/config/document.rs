@@ -9,6 +9,7 @@
 //! Reading never stops at the first problem: a part that cannot be read is reported and left out.
 
 mod cursor;
+mod habits;
 mod json;
 mod locate;
 mod source;

@@ -24,6 +24,8 @@ mod fhir_tests;
 mod hash;
 #[cfg(test)]
 mod mistakes_tests;
+#[cfg(test)]
+mod more_mistakes_tests;
 mod names;
 mod organizations;
 mod raw;

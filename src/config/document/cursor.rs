@@ -65,6 +65,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Whether the value is a map.
+    pub(in crate::config) fn is_map(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
+    }
+
+    /// What a message calls the value.
+    pub(in crate::config) fn describe(&self) -> String {
+        self.node.describe()
+    }
+
     /// Whether the value is a list.
     pub(in crate::config) fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
@@ -77,6 +87,10 @@ impl<'a> Cursor<'a> {
             self.push(match &self.node.value {
                 Value::List(items) if items.len() == 1 => {
                     problem.hint("write the value alone, without a list around it")
+                }
+                Value::List(_) => problem.hint("one value stands here; for several, repeat the entry around it"),
+                Value::Map(entries) if entries.iter().any(|entry| entry.key.text == "reference") => {
+                    problem.hint("write the reference alone, as in Organization/a")
                 }
                 _ => problem.hint("write one value, in quotes if it has a colon or a brace"),
             });
@@ -126,7 +140,12 @@ impl<'a> Cursor<'a> {
             }
             _ => {
                 let message = format!("expected one of {}, found {}", words.join(", "), self.node.describe());
-                self.push(self.place().error(message).hint(format!("write one of these words, such as {}", words[0])));
+                let meant = self.scalar().and_then(|scalar| super::habits::meant(scalar.shown(), &words));
+                let hint = match meant {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("write one of these words, such as {}", words[0]),
+                };
+                self.push(self.place().error(message).hint(hint));
             }
         }
         None
@@ -167,16 +186,6 @@ impl<'a> Cursor<'a> {
             }
         }
         Some(Fields { cursor: self.clone(), entries: kept })
-    }
-
-    /// The fields of a map whose keys are known; reports anything else.
-    pub(in crate::config) fn fields(&self, known: &[&str]) -> Option<Fields<'a>> {
-        let fields = self.map()?;
-        for (key, _) in fields.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
-            let problem = unknown(&key.place, "field", &key.shown, known.to_vec());
-            self.push(problem);
-        }
-        Some(fields)
     }
 
     fn located<T>(&self, scalar: &Scalar, value: T) -> Located<T> {
@@ -235,16 +244,25 @@ impl<'a> Fields<'a> {
 /// A problem with a word that is none of the known ones.
 pub(in crate::config) fn unknown(place: &Place, what: &str, given: &str, known: Vec<&str>) -> Diagnostic {
     let problem = place.error(format!("unknown {what} `{given}`"));
-    match nearest(given, known.iter().copied()) {
+    let part = || {
+        let mut around = known.iter().filter(|word| given.len() >= 4 && normal(word).contains(&normal(given)));
+        around.next().filter(|_| around.next().is_none()).copied()
+    };
+    let meant = super::habits::meant(given, &known);
+    match nearest(given, known.iter().copied()).or(meant).or_else(part) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None if known.len() <= 20 => problem.hint(format!("known are: {}", known.join(", "))),
         None => problem.hint(format!("none of the {} known is like it", known.len())),
     }
 }
 
+/// Without what people write in different ways.
+pub(super) fn normal(word: &str) -> String {
+    word.to_lowercase().replace(['_', '-', ' '], "")
+}
+
 /// The known word that the given one was probably meant to be.
 pub(in crate::config) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let normal = |word: &str| word.to_lowercase().replace(['_', '-', ' '], "");
     let given = normal(given);
     let limit = |word: &str| word.chars().count().min(given.chars().count()) / 3;
     known

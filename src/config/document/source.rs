@@ -149,6 +149,13 @@ impl Place {
         Self { origin: Origin::Environment, path: variable.into() }
     }
 
+    /// Whether a comment stands right behind the scalar that the place is in: `a #1` without quotes is `a` and a comment.
+    pub(in crate::config) fn is_cut_by_a_comment(&self) -> bool {
+        let Origin::File(file, _, scope) = &self.origin else { return false };
+        let rest = file.text().get(scope.end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#')
+    }
+
     /// Where in the document, or the variable.
     #[must_use]
     pub fn path(&self) -> &str {

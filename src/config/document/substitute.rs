@@ -53,7 +53,7 @@ impl Substitution<'_> {
             }
             out += &rest[..at];
             let Some(length) = rest[at..].find('}') else {
-                self.sink.push(place.error("`${` without `}`").hint("write `$${` for a literal `${`"));
+                self.sink.push(place.error("`${` without `}`").hint("close it, or write `$${` for a literal `${`"));
                 scalar.is_reported = true;
                 return;
             };
@@ -61,10 +61,13 @@ impl Substitution<'_> {
             match self.value(inside) {
                 Ok(value) => out += &value,
                 Err(problem) => {
+                    let is_unset = problem.ends_with("not set");
                     let problem = place.error(problem);
-                    self.sink.push(
-                        problem.hint("set it, give a default by `${NAME:-default}`, or write `$${` for a literal `${`"),
-                    );
+                    self.sink.push(match is_unset {
+                        true => problem
+                            .hint("set it, give a default by `${NAME:-default}`, or write `$${` for a literal `${`"),
+                        false => problem.hint("a default is written `${NAME:-default}`, and a literal `${` as `$${`"),
+                    });
                     scalar.is_reported = true;
                     return;
                 }

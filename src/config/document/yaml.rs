@@ -1,9 +1,11 @@
 //! YAML to the positioned tree, by the events of `saphyr-parser`: its own tree forgets keys that repeat.
 
+mod advice;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::{Entry, Kind, MAX_DEPTH, MAX_NODES, Node, Place, Scalar, Sink, SourceFile, Span, Style, Value};
 use crate::config::diagnostic::Diagnostic;
@@ -25,6 +27,8 @@ pub(super) fn parse(file: &Arc<SourceFile>, sink: &Sink) -> Option<Node> {
     }
 }
 
+const TEMPLATE: &str = "a key is text; where a template stands in the file, fill it in first, or use ${NAME}";
+
 type Parsed<T> = Result<T, Box<Diagnostic>>;
 
 /// A list or map that is not closed yet.
@@ -44,7 +48,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn run(&mut self, parser: &mut Parser<'a, StrInput<'a>>) -> Parsed<()> {
         while let Some(event) = parser.next_event() {
-            let (event, span) = event.map_err(|error| self.scan_error(&error))?;
+            let (event, span) = event.map_err(|error| Box::new(advice::scan_error(self.file, &error)))?;
             let span = self.span(&span);
             match event {
                 Event::DocumentStart(_) if self.root.is_some() => {
@@ -126,7 +130,7 @@ impl<'a> Builder<'a> {
                 }
                 None => {
                     let Value::Scalar(scalar) = node.value else {
-                        return Err(self.error(node.mark, "a list or map as a key", "a key is text"));
+                        return Err(self.error(node.mark, "a list or map as a key", TEMPLATE));
                     };
                     *key = Some((scalar, node.span));
                 }
@@ -166,19 +170,6 @@ impl<'a> Builder<'a> {
         // the scanner counts the blanks after a quoted scalar in
         let length = self.file.text().get(start..end).unwrap_or_default().trim_end().len();
         Span { start, end: start + length }
-    }
-
-    fn scan_error(&self, error: &ScanError) -> Box<Diagnostic> {
-        let at = self.file.offset(error.marker().line(), error.marker().col());
-        let place = Place::in_file(self.file, Span { start: at, end: at }, "");
-        let problem = place.error(format!("this is no YAML: {}", error.info()));
-        Box::new(match self.file.line_has(at, "${") {
-            true => problem.hint("inside of [ ] and { } put a value with `${...}` in quotes"),
-            false => problem.hint(
-                "look at the indentation (spaces, no tabs) and at unclosed brackets and quotes; put a text that begins with \
-                 %, @, &, * or [, or that has `: ` or ` #` in it, in quotes",
-            ),
-        })
     }
 
     fn error(&self, span: Span, message: impl Into<String>, hint: &str) -> Box<Diagnostic> {

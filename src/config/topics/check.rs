@@ -180,12 +180,7 @@ impl Rules<'_> {
     }
 
     fn status(&self, given: Option<&Located<String>>) -> String {
-        let Some(given) = given else { return field::STATUS.form.default.to_owned() };
-        if !is_status(&given.value) {
-            let problem = given.place.error(format!("unknown status `{}`", given.shown));
-            self.sink.push(problem.hint("a topic runs with status active; draft, retired and unknown do not run"));
-        }
-        given.value.clone()
+        given.map_or_else(|| field::STATUS.form.default.to_owned(), |given| given.value.clone())
     }
 
     fn trigger(&self, raw: &RawTrigger, is_active: bool, criteria: &mut Criteria<'_>) -> Option<Trigger> {
@@ -293,12 +288,16 @@ impl Rules<'_> {
             let urls = topics.iter().map(|topic| topic.url.shown.as_str());
             self.sink.push(match nearest(&given.value, urls) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None if (1..=5).contains(&topics.len()) => {
+                    let urls: Vec<&str> = topics.iter().map(|topic| topic.url.shown.as_str()).collect();
+                    problem.hint(format!("give the url of a topic; there are: {}", urls.join(", ")))
+                }
                 None => problem.hint("describe it under `topics`, or load its resource by `resources`"),
             });
             return None;
         };
         found.is_used = true;
-        if found.index.is_none() && is_status(&found.status) {
+        if found.index.is_none() {
             let problem = given.place.warning(format!("the topic has status {}: nothing will be sent", found.status));
             self.sink
                 .push(problem.hint(format!("it is described at {}; only status active runs", found.url.place.short())));
@@ -312,10 +311,6 @@ impl Rules<'_> {
             self.sink.push(problem.hint("describe one under `destinations`, or give the topic the status draft"));
         }
     }
-}
-
-fn is_status(text: &str) -> bool {
-    field::STATUS.form.words.iter().any(|(word, _)| *word == text)
 }
 
 /// The brokers of a destination, unless they are named as the service names its own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{EngineChoices, Engines, GeneralCriterion};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::document::{Located, Place, Sink};
+use crate::config::document::{Located, Place, Sink, Style};
 use crate::domain::event::{FhirRelease, Interaction};
 use crate::domain::fhirpath::{Criterion, CriterionProblem, FhirPath, NotCompiled, Severity};
 use crate::domain::plan::CriterionIndex;
@@ -145,6 +145,11 @@ fn placed(given: &Located<String>, problem: &CriterionProblem) -> Diagnostic {
         None => (given.place.clone(), problem.message.clone()),
     };
     let diagnostic = place.diagnostic(problem.severity, message);
+    let lacks_its_end =
+        ["the string is not closed", "the expression ends too early"].contains(&problem.message.as_str());
+    if lacks_its_end && given.style == Style::Plain && given.place.is_cut_by_a_comment() {
+        return diagnostic.hint(COMMENT_HINT);
+    }
     match &problem.hint {
         Some(hint) => diagnostic.hint(hint),
         None if problem.message.starts_with("unknown variable") => diagnostic.hint(VARIABLES_HINT),
@@ -152,6 +157,9 @@ fn placed(given: &Located<String>, problem: &CriterionProblem) -> Diagnostic {
         None => diagnostic,
     }
 }
+
+/// For an expression that lost its end.
+const COMMENT_HINT: &str = "` #` begins a comment in YAML: put the whole expression in double quotes";
 
 /// For a variable that resembles none.
 const VARIABLES_HINT: &str = "a criterion may use %current, %previous, %context and %resource";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::raw::{RawConfig, RawDestination, RawPartOf, RawTopic, RawTrigger};
 use super::read::interactions;
-use super::shape::{refuse_empty, word};
+use super::shape::{fields as field, refuse_empty, word};
 use crate::config::document::{Cursor, Fields, Located, Node, Sink, SourceFile, nearest, unknown};
 
 /// Reads one file; `stem` is its name without extension.
@@ -157,10 +157,6 @@ impl Resource<'_, '_> {
         Some(Located { value: stem.to_owned(), shown: stem.to_owned(), style, place })
     }
 
-    fn text(&self, name: &str) -> Option<Located<String>> {
-        self.fields.get(name)?.filled_text()
-    }
-
     fn required_text(&self, name: &str, hint: &str) -> Option<Located<String>> {
         self.fields.require(name, hint)?.filled_text()
     }
@@ -181,7 +177,7 @@ impl Resource<'_, '_> {
         if self.stem.is_some() || self.fields.get("id").is_some() {
             self.id();
         }
-        let status = self.text("status");
+        let status = field::STATUS.text(self.fields);
         if self.fields.get("status").is_none() {
             let problem = self.cursor.place().warning("the topic has no status: it runs as if it were active");
             self.cursor.push(problem.hint("FHIR requires it: active, draft, retired or unknown"));

@@ -19,7 +19,7 @@ fn fault<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Fa
 pub(super) fn kafka_topic(name: &str, shown: &str) -> Result<(), Fault> {
     let legal = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
     if !name.chars().all(legal) {
-        return fault(format!("illegal Kafka topic name `{shown}`"), "use ASCII letters, digits, `.`, `_` and `-`");
+        return fault(format!("illegal Kafka topic name `{shown}`"), illegal_kafka_topic(shown));
     }
     if name.is_empty() || name.len() > 249 {
         return fault(format!("illegal Kafka topic name `{shown}`: it has {} characters", name.len()), "use 1 to 249");
@@ -31,6 +31,22 @@ pub(super) fn kafka_topic(name: &str, shown: &str) -> Result<(), Fault> {
         return fault(format!("Kafka topic `{shown}` belongs to Kafka itself"), "choose another Kafka topic");
     }
     Ok(())
+}
+
+/// What was probably meant.
+fn illegal_kafka_topic(shown: &str) -> String {
+    let variable = shown.strip_prefix('$').filter(|name| !name.starts_with('{'));
+    match variable {
+        Some(name) => format!("an environment variable is written `${{{name}}}`"),
+        None if shown.contains(',') => {
+            "one Kafka topic stands here; describe a destination or ingest for each".to_owned()
+        }
+        None if shown.contains(":9") || shown.contains('/') => {
+            "write the name of the Kafka topic alone; brokers are a setting of the deployment (kafka.bootstrapServers)"
+                .to_owned()
+        }
+        None => "use ASCII letters, digits, `.`, `_` and `-`".to_owned(),
+    }
 }
 
 /// The rule of the FHIR type `id`.
@@ -47,6 +63,10 @@ pub(super) fn is_usable_id(id: &str) -> bool {
 /// An absolute http(s) URL without query, fragment or credentials; gives it without slashes at its end.
 pub(super) fn base_url(text: &str, shown: &str) -> Result<String, Fault> {
     const HINT: &str = "as in http://fhir.example.org/fhir";
+    let host = text.split('/').next().unwrap_or_default();
+    if !text.contains("://") && host.contains('.') && format!("http://{text}").parse::<axum::http::Uri>().is_ok() {
+        return fault(format!("`{shown}` has no scheme"), format!("did you mean `http://{shown}`?"));
+    }
     let Ok(uri) = text.parse::<axum::http::Uri>() else {
         return fault(format!("`{shown}` is no URL"), HINT);
     };
@@ -66,7 +86,10 @@ pub(super) fn base_url(text: &str, shown: &str) -> Result<String, Fault> {
 /// A topic's canonical URL: it goes into headers and is compared as it is.
 pub(super) fn canonical(text: &str) -> Result<(), Fault> {
     if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return fault("a topic's url has blanks in it", "it is compared and sent as it stands");
+        return fault(
+            "a topic's url has blanks in it",
+            "it is compared and sent as it stands: write it without blanks",
+        );
     }
     Ok(())
 }
@@ -104,6 +127,9 @@ pub(super) fn resource_type(text: &str, shown: &str) -> Result<String, Fault> {
         return Ok(name.to_owned());
     }
     let hint = match nearest(name, resource_types().iter().copied()) {
+        _ if ["*", "any", "all", "every"].contains(&name.to_lowercase().as_str()) => {
+            format!("write `{ANY_RESOURCE}` for any")
+        }
         Some(near) => format!("did you mean `{near}`?"),
         None => "a type of FHIR R4, R4B or R5, or `Resource` for any".to_owned(),
     };

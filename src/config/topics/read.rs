@@ -2,7 +2,7 @@
 
 use super::raw::{RawConfig, RawDestination, RawIngest, RawPartOf, RawTopic, RawTrigger};
 use super::shape::{fields as field, word};
-use crate::config::document::{Cursor, Fields, Kind, Located};
+use crate::config::document::{Cursor, Fields, Kind, Located, unknown};
 use crate::domain::event::Interaction;
 use crate::domain::plan::StartFrom;
 
@@ -38,6 +38,11 @@ fn ingest(item: &Cursor<'_>) -> Option<RawIngest> {
 }
 
 fn start_from(value: &Cursor<'_>) -> Option<StartFrom> {
+    const HINT: &str = "write a time with its zone (RFC 3339), as in 2026-01-31T06:00:00Z";
+    if value.scalar().is_some_and(|scalar| scalar.kind == Kind::Number) {
+        value.push(value.place().error(format!("expected a time, found {}", value.describe())).hint(HINT));
+        return None;
+    }
     let text = value.filled_text()?;
     match text.value.as_str() {
         "earliest" => Some(StartFrom::Earliest),
@@ -46,7 +51,10 @@ fn start_from(value: &Cursor<'_>) -> Option<StartFrom> {
             Ok(time) => Some(StartFrom::Time(time)),
             Err(_) => {
                 let problem = text.place.error(format!("`{}` is neither earliest, latest nor a time", text.shown));
-                value.push(problem.hint("write a time with its zone (RFC 3339), as in 2026-01-31T06:00:00Z"));
+                let guess = unknown(&text.place, "start", &text.shown, vec!["earliest", "latest"]).hint;
+                value.push(
+                    problem.hint(guess.filter(|hint| hint.starts_with("did you mean")).unwrap_or(HINT.to_owned())),
+                );
                 None
             }
         },
@@ -58,15 +66,28 @@ fn dead_letter(fields: &Fields<'_>) -> Option<Located<String>> {
     field::DEAD_LETTER_KAFKA_TOPIC.text(&fields)
 }
 
+const CHILD_TO_PARENT: &str = "each entry is child: parent, as in `Organization/b: Organization/a`; `~` is no parent";
+
 fn organizations(fields: &Fields<'_>) -> (String, Vec<RawPartOf>) {
     let default = || field::EXTENSION_URL.form.default.to_owned();
     let found = field::ORGANIZATIONS.value(fields).and_then(|value| field::ORGANIZATION_FIELDS.read(&value));
     let Some(found) = found else { return (default(), Vec::new()) };
     let url = field::EXTENSION_URL.text(&found).map_or_else(default, |url| url.value);
-    let hierarchy = field::HIERARCHY.value(&found).and_then(|value| value.map());
+    let hierarchy = field::HIERARCHY.value(&found).and_then(|value| {
+        if value.is_map() {
+            return value.map();
+        }
+        value.push(value.place().error(format!("expected a map, found {}", value.describe())).hint(CHILD_TO_PARENT));
+        None
+    });
     let entry = |(child, parent): (Located<String>, Cursor<'_>)| {
         // an explicit `~` says that the organization is at the top; a parent that was forgotten is a mistake
         let is_top = parent.scalar().is_some_and(|scalar| scalar.kind == Kind::Null && !scalar.text.is_empty());
+        if parent.scalar().is_none() {
+            let problem = parent.place().error(format!("expected the parent, found {}", parent.describe()));
+            parent.push(problem.hint(CHILD_TO_PARENT));
+            return None;
+        }
         let parent = if is_top { None } else { Some(parent.filled_text()?) };
         Some(RawPartOf { child, parent })
     };

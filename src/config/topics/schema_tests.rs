@@ -69,7 +69,7 @@ fn what_is_valid_is_valid_for_an_editor_too() {
 #[test]
 fn an_editor_sees_a_good_part_of_the_mistakes_and_makes_none() {
     let (mut seen, mut unseen) = (Vec::new(), Vec::new());
-    for (name, from, to) in super::mistakes_tests::MISTAKES {
+    for (name, from, to) in super::mistakes_tests::MISTAKES.iter().chain(super::more_mistakes_tests::MISTAKES) {
         let sample = MINIMAL.replacen(from, to, 1);
         let found = document(&sample).is_none_or(|_| !against(&sample).is_empty());
         let has_errors = Sample::new(sample).load().1.has_errors();

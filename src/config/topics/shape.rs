@@ -8,9 +8,10 @@
 //!
 //! The reader reads by the fields themselves, so that none can be read that is not described.
 
+mod elsewhere;
 pub(super) mod fields;
 
-use crate::config::document::{Cursor, Fields, Located};
+use crate::config::document::{Cursor, Fields, Located, unknown};
 use crate::domain::fhirpath::resource_types;
 use crate::domain::plan::{ANY_RESOURCE, StartFrom};
 use crate::domain::words::Word;
@@ -29,7 +30,21 @@ impl Shape {
     /// The fields of a map of this shape; reports others.
     pub(super) fn read<'a>(&self, cursor: &Cursor<'a>) -> Option<Fields<'a>> {
         let names: Vec<&str> = self.fields.iter().map(|field| field.name()).collect();
-        cursor.fields(&names)
+        if !cursor.is_map() {
+            let problem = cursor.place().error(format!("expected a map of fields, found {}", cursor.describe()));
+            cursor.push(problem.hint(format!("its fields are: {}", names.join(", "))));
+            return None;
+        }
+        let fields = cursor.map()?;
+        for (key, _) in fields.iter().filter(|(key, _)| !names.contains(&key.value.as_str())) {
+            let mut problem = unknown(&key.place, "field", &key.shown, names.clone());
+            let is_guess = problem.hint.as_ref().is_some_and(|hint| hint.starts_with("did you mean"));
+            if let Some(hint) = elsewhere::hint(self, &key.shown).filter(|_| !is_guess) {
+                problem.hint = Some(hint);
+            }
+            cursor.push(problem);
+        }
+        Some(fields)
     }
 }
 
@@ -309,9 +324,11 @@ impl Field<Text> {
 }
 
 impl Field<Listed> {
-    /// Its text, which is not blank; whoever checks it compares it with the words.
+    /// Its word.
     pub(super) fn text(&self, fields: &Fields<'_>) -> Option<Located<String>> {
-        self.value(fields)?.filled_text()
+        let words: Vec<(&str, &str)> = self.form.words.iter().map(|(word, _)| (*word, *word)).collect();
+        let Located { value, shown, style, place } = self.value(fields)?.choice(&words)?;
+        Some(Located { value: value.to_owned(), shown, style, place })
     }
 }
 
@@ -337,6 +354,14 @@ impl<F: Form> Field<List<F>> {
     pub(super) fn items<'a, T>(&self, value: &Cursor<'a>, read: impl Fn(&Cursor<'a>) -> Option<T>) -> Vec<T> {
         if let Some(hint) = self.form.filled {
             refuse_empty(value, hint);
+        }
+        if let (Kind::Map(shape), Some(scalar)) = (self.form.of.kind(), value.scalar())
+            && !scalar.text.is_empty()
+        {
+            let names: Vec<&str> = shape.fields.iter().map(|field| field.name()).collect();
+            let problem = value.place().error(format!("expected a list, found {}", value.describe()));
+            value.push(problem.hint(format!("begin each item with `- `; its fields are: {}", names.join(", "))));
+            return Vec::new();
         }
         value.items().unwrap_or_default().iter().filter_map(read).collect()
     }
