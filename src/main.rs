@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use fhir_fanout::cli::args::{self, Command, Files, TopicsCommand};
 use fhir_fanout::cli::load::{self, Loaded};
 use fhir_fanout::cli::output::problem;
-use fhir_fanout::cli::{Exit, diff, signals, topics, validate};
+use fhir_fanout::cli::{Exit, diff, explain, signals, topics, validate};
 use fhir_fanout::ops::{self, Status};
 use fhir_fanout::runtime::StopSignal;
 use fhir_fanout::runtime::reload::ReloadSignal;
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Ok(Command::Validate(options)) => validate::validate(&options),
         Ok(Command::Diff(options)) => diff::diff(&options),
         Ok(Command::Schema) => validate::schema(),
+        Ok(Command::Explain(options)) => explain::explain(&options),
         Ok(Command::Topics(TopicsCommand::Create(options))) => topics::create(&options),
         Err(answer) => answer.print(),
     };

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+pub use self::cases::{ExplainFormat, ExplainOptions};
 use super::Exit;
+
+mod cases;
 
 /// Exactly-once fan-out of FHIR resource-change events from Kafka to Kafka by FHIR subscription topics
 #[derive(Debug, Parser)]
@@ -39,6 +42,9 @@ pub enum Command {
     /// Print the JSON Schema of topics.yaml, for editors
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// Show why an event fired topics and reached destinations, or why not
+    #[command(after_help = cases::EXPLAIN_HELP)]
+    Explain(ExplainOptions),
     /// Look after the Kafka topics that the configuration names
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -134,6 +140,7 @@ Examples:
   fhir-fanout run --topics topics.yaml --config fhir-fanout.yaml
   fhir-fanout validate --topics topics.yaml
   fhir-fanout diff topics.yaml topics.new.yaml
+  fhir-fanout explain --topics topics.yaml --event event.json
   fhir-fanout topics create --topics topics.yaml --partitions 6 --replication-factor 3
   FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 fhir-fanout --topics topics.yaml
 

@@ -1,15 +1,17 @@
 //! The command line: what the user asked for, what is printed, and which exit code says how it went.
 //!
 //! ```text
-//! arguments -> args (clap) -> command -> load (settings, topics.yaml) -> run | validate | diff | ... -> Exit
+//! arguments -> args (clap) -> command -> load (settings, topics.yaml) -> command's own file -> Exit
 //! ```
 //!
 //! `anyhow` is used in here only: below, errors are enums named by consequence.
 
 pub mod args;
 pub mod diff;
+pub mod explain;
 pub mod load;
 pub mod output;
+mod record;
 pub mod report;
 pub mod signals;
 pub mod topics;

@@ -16,7 +16,8 @@ mod source;
 mod substitute;
 mod yaml;
 
-pub(super) use cursor::{Cursor, Fields, Located, Sink, nearest, unknown};
+pub(crate) use cursor::nearest;
+pub(super) use cursor::{Cursor, Fields, Located, Sink, unknown};
 pub use source::Place;
 pub(super) use source::{SourceFile, Span, unreadable};
 pub(super) use substitute::substitute;

@@ -12,6 +12,7 @@
 pub mod diagnostic;
 mod document;
 pub mod environment;
+mod records;
 pub mod settings;
 pub mod topics;
 pub mod watch;
@@ -21,7 +22,9 @@ use std::sync::Arc;
 
 use self::diagnostic::Diagnostics;
 pub use self::document::Place;
+pub(crate) use self::document::nearest;
 use self::environment::Environment;
+pub use self::records::record_values;
 use self::settings::Settings;
 use self::topics::LoadedTopics;
 use crate::domain::fhirpath::FhirPath;

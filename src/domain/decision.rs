@@ -15,7 +15,7 @@ use super::trigger::{Answers, Judgement, Questioner, Verdict, judge};
 
 /// What now() is for an event without any time: a record without timestamp is a relic of Kafka's oldest formats, and a
 /// fixed time keeps the outcome the same at every replay.
-const NO_TIME: &str = "1970-01-01T00:00:00.000Z";
+pub(super) const NO_TIME: &str = "1970-01-01T00:00:00.000Z";
 
 /// The room for decisions that is kept for the next record.
 const KEPT_DECISIONS: usize = 1 << 14;
@@ -124,6 +124,17 @@ impl Decider {
         }
     }
 
+    /// What was asked of the topic's organization, by itself: for those who explain.
+    pub(crate) fn admits_to_topic(
+        &self,
+        plan: &Plan,
+        event: &ResourceEvent<'_>,
+        topic: TopicIndex,
+    ) -> Result<(), FilterReason> {
+        let required = self.required_by_topic[topic.0];
+        required.map_or(Ok(()), |required| self.organizations.check(self.standing(plan, event), required))
+    }
+
     /// Lets an event pass to a destination by its organization.
     pub(crate) fn admits(&self, decision: &Decision, required: Option<OrganizationNode>) -> Result<(), FilterReason> {
         required.map_or(Ok(()), |required| self.organizations.check(decision.standing, required))
@@ -188,6 +199,6 @@ impl Decider {
     }
 }
 
-fn prepared_for<'p>(plan: &'p Plan, event: &ResourceEvent<'_>) -> Option<&'p PreparedType> {
+pub(super) fn prepared_for<'p>(plan: &'p Plan, event: &ResourceEvent<'_>) -> Option<&'p PreparedType> {
     plan.prepared(&event.identity.resource_type, event.fhir_release.unwrap_or(plan.fhir_release))
 }

@@ -11,6 +11,7 @@ pub mod codec;
 mod dead_letter;
 mod decision;
 pub mod event;
+pub mod explain;
 pub mod fhirpath;
 pub mod json;
 pub mod limits;

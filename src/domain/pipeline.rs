@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::codec;
 use super::dead_letter::{Concern, DeadLetter, forwarded, header};
-use super::decision::Decider;
+use super::decision::{Decider, Decision};
 use super::event::{Interaction, ResourceEvent};
 use super::limits::{Limits, record_size};
 use super::notification::{BaseUrl, BundleIds, DestinationParts, EventParts, write_bundle};
@@ -155,6 +155,21 @@ impl Pipeline {
         &self.plan
     }
 
+    /// What decides, for who asks it about a record once more.
+    pub(super) fn decider(&mut self) -> &mut Decider {
+        &mut self.decider
+    }
+
+    /// What was decided.
+    pub(super) fn decided(&self) -> &Decider {
+        &self.decider
+    }
+
+    /// Lets an event pass to a destination by its organization.
+    pub(super) fn admits(&self, decision: &Decision, destination: DestinationIndex) -> Result<(), FilterReason> {
+        self.decider.admits(decision, self.destinations[destination.0].organization)
+    }
+
     /// Processes one record: gives its outputs to `outputs` in their order and counts what happened in `tally`, which
     /// must be one of this plan.
     ///
@@ -234,7 +249,7 @@ impl Pipeline {
                 Verdict::Fires => {
                     for destination in &topic.destinations {
                         let prepared = &self.destinations[destination.0];
-                        if let Err(reason) = self.decider.admits(decision, prepared.organization) {
+                        if let Err(reason) = self.admits(decision, *destination) {
                             transit.tally.filtered_by_destination(*destination, reason);
                         } else if transit.notify(&current, *destination, prepared, &mut self.bundle)? {
                             notified = true;

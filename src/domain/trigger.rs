@@ -17,7 +17,7 @@ use super::tally::FilterReason;
 
 /// What a criterion says about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// It fires.
     True,
     /// It does not.
@@ -127,14 +127,7 @@ impl<'e, 'a> Questioner<'e, 'a> {
         workspace: &'e mut Workspace,
         budget: &'e mut Budget,
     ) -> Self {
-        let text = EventText {
-            release: event.fhir_release.unwrap_or(plan.fhir_release),
-            interaction: event.interaction,
-            focus: event.focus.as_ref().map(|focus| (&focus.outline).into()),
-            previous: event.previous.as_ref().map(ObjectText::from),
-            time,
-        };
-        let subject = EventSubject::new(text, criteria, workspace);
+        let subject = EventSubject::new(event_text(plan, event, time), criteria, workspace);
         Self { plan, event, budget, subject }
     }
 
@@ -159,6 +152,17 @@ impl<'e, 'a> Questioner<'e, 'a> {
             Ok(false) => Answer::False,
             Err(_) => Answer::Failed,
         }
+    }
+}
+
+/// The event as criteria see it; `time` is its time as an instant.
+pub(crate) fn event_text<'e>(plan: &Plan, event: &'e ResourceEvent<'_>, time: &'e str) -> EventText<'e> {
+    EventText {
+        release: event.fhir_release.unwrap_or(plan.fhir_release),
+        interaction: event.interaction,
+        focus: event.focus.as_ref().map(|focus| (&focus.outline).into()),
+        previous: event.previous.as_ref().map(ObjectText::from),
+        time,
     }
 }
 

@@ -262,7 +262,7 @@ pub(super) fn normal(word: &str) -> String {
 }
 
 /// The known word that the given one was probably meant to be.
-pub(in crate::config) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let given = normal(given);
     let limit = |word: &str| word.chars().count().min(given.chars().count()) / 3;
     known

@@ -29,6 +29,7 @@ use self::budget::{Shape, Terms};
 use self::check::{Findings, Slot};
 pub use self::compiled::{EventSubject, EventText, NotCompiled, Prepared, Workspace};
 use self::lexical::Normalized;
+pub use self::parts::{Item, Part, Seen};
 use super::event::{FhirRelease, Interaction};
 
 mod budget;
@@ -43,6 +44,7 @@ mod metered;
 mod model;
 mod node;
 mod operators;
+mod parts;
 mod pattern;
 mod syntax;
 mod temporal;

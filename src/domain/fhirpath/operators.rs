@@ -202,7 +202,7 @@ pub(super) fn shortest(collection: Collection) -> Collection {
 }
 
 /// The value with its decimal in the shortest form, if that is another.
-fn shortest_value(value: &FhirPathValue) -> Option<FhirPathValue> {
+pub(super) fn shortest_value(value: &FhirPathValue) -> Option<FhirPathValue> {
     match value {
         FhirPathValue::Decimal(decimal, type_info, element) => {
             Some(FhirPathValue::Decimal(shortest_decimal(*decimal)?, type_info.clone(), element.clone()))

@@ -216,6 +216,14 @@ impl<'e> EventText<'e> {
         let last_known = self.previous.filter(|_| self.interaction == Interaction::Delete);
         self.focus.or(last_known)
     }
+
+    /// The general engine's view of the event with all that it has, if it fits into so many bytes.
+    ///
+    /// # Errors
+    /// When it does not, or a number in it is out of every range.
+    pub(in super::super) fn convert(&self, limit: usize) -> Result<Subject, EvaluationError> {
+        convert(self, true, limit)
+    }
 }
 
 impl<'e> EventSubject<'e> {

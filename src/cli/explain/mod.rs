@@ -1,0 +1,137 @@
+//! `fhir-fanout explain`: why an event fired topics and reached destinations, or not.
+//!
+//! ```text
+//! --event FILE -> records -> Explainer (the service's own decisions) -> human | json
+//! ```
+//!
+//! What it prints holds values of the event: that is what it was asked for. Its errors hold none.
+
+mod human;
+mod json;
+mod reasons;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Exit;
+use super::args::{ExplainFormat, ExplainOptions};
+use super::load::{self, Loaded};
+use super::output::{self, line, problem};
+use super::record::{self, OwnedRecord};
+use crate::config::{nearest, record_values};
+use crate::domain::explain::Explainer;
+use crate::domain::limits::Limits;
+use crate::domain::plan::{DestinationIndex, Plan, TopicIndex};
+
+/// What is explained: all of it, or one destination and its topic.
+#[derive(Debug, Clone, Copy)]
+struct Scope {
+    destination: Option<DestinationIndex>,
+}
+
+/// Why nothing can be explained.
+struct Refused {
+    exit: Exit,
+    message: String,
+}
+
+/// Explains each record of the file.
+#[must_use]
+pub fn explain(options: &ExplainOptions) -> Exit {
+    let loaded = match load::load(&options.files) {
+        Ok(loaded) => loaded,
+        Err(refused) => {
+            refused.print();
+            return Exit::InvalidConfiguration;
+        }
+    };
+    match explain_with(loaded, options) {
+        Ok(()) => Exit::Success,
+        Err(Refused { exit, message }) => {
+            problem(format_args!("error: {message}"));
+            exit
+        }
+    }
+}
+
+fn explain_with(loaded: Loaded, options: &ExplainOptions) -> Result<(), Refused> {
+    let plan = Arc::new(loaded.plan);
+    let scope = scope(&plan, options.destination.as_deref())?;
+    let records = records(&plan, options)?;
+    let limits = Limits {
+        max_message_bytes: loaded.settings.max_message_bytes,
+        by_kafka_topic: HashMap::new(),
+        compressed: false,
+    };
+    let mut explainer = Explainer::new(Arc::clone(&plan), limits);
+    let topics: Option<[TopicIndex; 1]> = scope.destination.map(|index| [plan.destinations[index.0].topic]);
+    let colour = output::colour(&std::io::stdout());
+    for (number, record) in records.iter().enumerate() {
+        let explained = explainer.explain(&record.source(), topics.as_ref().map(<[_; 1]>::as_slice));
+        let explanation = explained.map_err(|error| usage(error.to_string()))?;
+        match options.format {
+            ExplainFormat::Human => {
+                if records.len() > 1 {
+                    line(format_args!(
+                        "{}record {} of {}",
+                        if number > 0 { "\n" } else { "" },
+                        number + 1,
+                        records.len()
+                    ));
+                }
+                line(human::render(&plan, scope, &explanation, colour));
+            }
+            ExplainFormat::Json => line(json::render(&plan, scope, record, &explanation)),
+        }
+    }
+    Ok(())
+}
+
+fn usage(message: String) -> Refused {
+    Refused { exit: Exit::Usage, message }
+}
+
+fn scope(plan: &Plan, destination: Option<&str>) -> Result<Scope, Refused> {
+    let Some(id) = destination else { return Ok(Scope { destination: None }) };
+    let found = plan.destinations.iter().position(|destination| destination.id == id);
+    let Some(found) = found else {
+        let known = plan.destinations.iter().map(|destination| destination.id.as_str());
+        let hint = nearest(id, known).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        return Err(usage(format!("--destination {id}: there is no active destination of this id{hint}")));
+    };
+    Ok(Scope { destination: Some(DestinationIndex(found)) })
+}
+
+/// The records to explain. One without a time of its own is of now, as if it were published.
+fn records(plan: &Plan, options: &ExplainOptions) -> Result<Vec<OwnedRecord>, Refused> {
+    let kafka_topic = ingest(plan, options.ingest.as_deref())?;
+    let file = &options.event;
+    let bytes = record::read(file).map_err(|error| Refused {
+        exit: Exit::InvalidConfiguration,
+        message: format!("{}: the file cannot be read: {}", file.display(), error.kind()),
+    })?;
+    let now = Timestamp::now().as_millisecond();
+    let record = |(offset, value): (i64, &[u8])| OwnedRecord {
+        kafka_topic: kafka_topic.clone(),
+        offset,
+        timestamp_ms: Some(now),
+        value: Some(value.to_vec()),
+        ..OwnedRecord::default()
+    };
+    Ok((0..).zip(record_values(&bytes)).map(record).collect())
+}
+
+/// The ingest that is named, or the only one.
+fn ingest(plan: &Plan, named: Option<&str>) -> Result<String, Refused> {
+    let known: Vec<&str> = plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
+    match (named, known.as_slice()) {
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, _) => Err(usage(format!("name the ingest Kafka topic with --ingest: one of {}", known.join(", ")))),
+        (Some(named), known) if known.contains(&named) => Ok(named.to_owned()),
+        (Some(named), known) => {
+            Err(usage(format!("--ingest {named}: no such ingest Kafka topic; known are: {}", known.join(", "))))
+        }
+    }
+}
