@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use fhir_fanout::cli::args::{self, Command, Files, TopicsCommand};
 use fhir_fanout::cli::load::{self, Loaded};
 use fhir_fanout::cli::output::problem;
-use fhir_fanout::cli::{Exit, diff, explain, signals, topics, validate};
+use fhir_fanout::cli::{Exit, diff, explain, signals, test, topics, validate};
 use fhir_fanout::ops::{self, Status};
 use fhir_fanout::runtime::StopSignal;
 use fhir_fanout::runtime::reload::ReloadSignal;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Ok(Command::Diff(options)) => diff::diff(&options),
         Ok(Command::Schema) => validate::schema(),
         Ok(Command::Explain(options)) => explain::explain(&options),
+        Ok(Command::Test(options)) => test::test(&options),
         Ok(Command::Topics(TopicsCommand::Create(options))) => topics::create(&options),
         Err(answer) => answer.print(),
     };

@@ -83,6 +83,7 @@ fn each_command_has_its_help() {
         ("help_diff", &["diff", "--help"]),
         ("help_schema", &["schema", "--help"]),
         ("help_explain", &["explain", "--help"]),
+        ("help_test", &["test", "--help"]),
         ("help_topics_create", &["topics", "create", "--help"]),
     ] {
         let help = fhir_fanout(arguments);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub use self::cases::{ExplainFormat, ExplainOptions};
+pub use self::cases::{ExplainFormat, ExplainOptions, TestOptions};
 use super::Exit;
 
 mod cases;
@@ -45,6 +45,9 @@ pub enum Command {
     /// Show why an event fired topics and reached destinations, or why not
     #[command(after_help = cases::EXPLAIN_HELP)]
     Explain(ExplainOptions),
+    /// Test topics.yaml with cases: given events, expected notifications
+    #[command(after_help = cases::TEST_HELP)]
+    Test(TestOptions),
     /// Look after the Kafka topics that the configuration names
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -141,6 +144,7 @@ Examples:
   fhir-fanout validate --topics topics.yaml
   fhir-fanout diff topics.yaml topics.new.yaml
   fhir-fanout explain --topics topics.yaml --event event.json
+  fhir-fanout test cases.yaml
   fhir-fanout topics create --topics topics.yaml --partitions 6 --replication-factor 3
   FHIR_FANOUT__KAFKA__BOOTSTRAP_SERVERS=kafka:9092 fhir-fanout --topics topics.yaml
 

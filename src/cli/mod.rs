@@ -14,6 +14,7 @@ pub mod output;
 mod record;
 pub mod report;
 pub mod signals;
+pub mod test;
 pub mod topics;
 pub mod validate;
 

@@ -9,6 +9,7 @@
 //! All problems are reported at once, each with file, line, column, path and a hint. With an error there is no plan.
 //! No value of a librdkafka option and of an environment variable that topics.yaml names is ever shown.
 
+pub mod cases;
 pub mod diagnostic;
 mod document;
 pub mod environment;

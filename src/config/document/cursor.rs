@@ -57,6 +57,16 @@ impl<'a> Cursor<'a> {
         self.sink.push(problem);
     }
 
+    /// The value itself.
+    pub(in crate::config) fn node(&self) -> &'a Node {
+        self.node
+    }
+
+    /// The place of a value inside of this one.
+    pub(in crate::config) fn place_of(&self, inner: &Node) -> Place {
+        Place::in_file(self.file, inner.mark, self.path.clone())
+    }
+
     /// Whether the value is a scalar.
     pub(in crate::config) fn scalar(&self) -> Option<&'a Scalar> {
         match &self.node.value {
@@ -200,6 +210,10 @@ pub(in crate::config) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    pub(in crate::config) fn push(&self, problem: Diagnostic) {
+        self.cursor.push(problem);
+    }
+
     /// The place of the map.
     pub(in crate::config) fn place(&self) -> Place {
         self.cursor.place()
