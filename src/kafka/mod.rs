@@ -8,5 +8,6 @@ pub mod consumer;
 pub mod errors;
 mod native;
 pub mod offset_metadata;
+pub mod one_record;
 pub mod producer;
 pub mod start_positions;

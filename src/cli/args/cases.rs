@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Files;
+use crate::kafka::one_record::RecordPosition;
 
 /// Options of `explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
@@ -12,10 +13,10 @@ pub struct ExplainOptions {
     /// The configuration.
     #[command(flatten)]
     pub files: Files,
-    /// The record's value as JSON, or one record a line (NDJSON); `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    pub event: PathBuf,
-    /// The ingest Kafka topic whose format the file has [default: the only one]
+    /// What is explained.
+    #[command(flatten)]
+    pub source: ExplainSource,
+    /// The ingest Kafka topic whose format the record has [default: its own, or the only one]
     #[arg(long, value_name = "KAFKA_TOPIC")]
     pub ingest: Option<String>,
     /// Explain this destination and its topic only
@@ -24,6 +25,33 @@ pub struct ExplainOptions {
     /// How it is printed
     #[arg(long, value_enum, default_value_t = ExplainFormat::Human)]
     pub format: ExplainFormat,
+}
+
+/// Where the record comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(required = true, multiple = false)]
+pub struct ExplainSource {
+    /// The record's value as JSON, or one record a line (NDJSON); `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
+    /// Read exactly this record from Kafka, as the service would; commits nothing
+    #[arg(long, value_name = "KAFKA_TOPIC:PARTITION:OFFSET", value_parser = position)]
+    pub from_kafka: Option<RecordPosition>,
+}
+
+/// Reads `KAFKA_TOPIC:PARTITION:OFFSET`, as the header `fhir-source` and the logs write it.
+fn position(text: &str) -> Result<RecordPosition, &'static str> {
+    let mut parts = text.rsplitn(3, ':');
+    let (offset, partition, kafka_topic) = (parts.next(), parts.next(), parts.next());
+    let is_number = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let offset = offset.filter(is_number).and_then(|offset| offset.parse().ok());
+    let partition = partition.filter(is_number).and_then(|partition| partition.parse().ok());
+    match (kafka_topic.filter(|name| !name.is_empty()), partition, offset) {
+        (Some(kafka_topic), Some(partition), Some(offset)) => {
+            Ok(RecordPosition { kafka_topic: kafka_topic.to_owned(), partition, offset })
+        }
+        _ => Err("write KAFKA_TOPIC:PARTITION:OFFSET, as in fhir.changes:0:42"),
+    }
 }
 
 /// How an explanation is printed.
@@ -39,10 +67,12 @@ pub(super) const EXPLAIN_HELP: &str = "\
 Tells for each topic which trigger fired or why none did, with the value of each part of a criterion, and for
 each destination what it gets or why nothing. The service's own code decides; nothing is sent anywhere.
 The output shows values of the event: treat it as patient data.
-Exit codes: 0 explained, 1 invalid configuration or unreadable event, 64 wrong command line
+Exit codes: 0 explained, 1 invalid configuration or unreadable event, 2 the record cannot be had from Kafka,
+64 wrong command line
 
 Examples:
   fhir-fanout explain --topics topics.yaml --event event.json
+  fhir-fanout explain --topics topics.yaml --from-kafka fhir.changes:0:42
   fhir-fanout explain --topics topics.yaml --event event.json --destination lab-results --format json";
 
 /// Options of `test`.
@@ -88,3 +118,19 @@ Exit codes: 0 all passed, 1 a case failed or a file is invalid, 64 wrong command
 Examples:
   fhir-fanout test examples/cases.yaml
   fhir-fanout test cases/*.yaml --topics topics.yaml --junit target/junit.xml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_what_the_headers_say() {
+        let read = |text| position(text).map(|at| (at.kafka_topic, at.partition, at.offset));
+        assert_eq!(read("fhir.changes:3:42"), Ok(("fhir.changes".to_owned(), 3, 42)));
+        for text in
+            ["", "fhir.changes", "fhir.changes:1", ":1:2", "t:-1:2", "t:1:+2", "t:1:", "t:1:99999999999999999999"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

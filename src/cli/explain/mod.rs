@@ -1,7 +1,7 @@
 //! `fhir-fanout explain`: why an event fired topics and reached destinations, or not.
 //!
 //! ```text
-//! --event FILE -> records -> Explainer (the service's own decisions) -> human | json
+//! --event FILE | --from-kafka POSITION -> records -> Explainer (the service's own decisions) -> human | json
 //! ```
 //!
 //! What it prints holds values of the event: that is what it was asked for. Its errors hold none.
@@ -11,7 +11,9 @@ mod json;
 mod reasons;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -20,10 +22,16 @@ use super::args::{ExplainFormat, ExplainOptions};
 use super::load::{self, Loaded};
 use super::output::{self, line, problem};
 use super::record::{self, OwnedRecord};
+use crate::config::settings::{LogFormat, LogSettings, Settings};
 use crate::config::{nearest, record_values};
 use crate::domain::explain::Explainer;
 use crate::domain::limits::Limits;
 use crate::domain::plan::{DestinationIndex, Plan, TopicIndex};
+use crate::kafka::one_record::{self, FetchedRecord, RecordPosition};
+use crate::telemetry::{chain, logging};
+
+/// How long the brokers may take to give a record.
+const FETCHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// What is explained: all of it, or one destination and its topic.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +67,7 @@ pub fn explain(options: &ExplainOptions) -> Exit {
 fn explain_with(loaded: Loaded, options: &ExplainOptions) -> Result<(), Refused> {
     let plan = Arc::new(loaded.plan);
     let scope = scope(&plan, options.destination.as_deref())?;
-    let records = records(&plan, options)?;
+    let records = records(&plan, &loaded.settings, options)?;
     let limits = Limits {
         max_message_bytes: loaded.settings.max_message_bytes,
         by_kafka_topic: HashMap::new(),
@@ -104,10 +112,18 @@ fn scope(plan: &Plan, destination: Option<&str>) -> Result<Scope, Refused> {
     Ok(Scope { destination: Some(DestinationIndex(found)) })
 }
 
-/// The records to explain. One without a time of its own is of now, as if it were published.
-fn records(plan: &Plan, options: &ExplainOptions) -> Result<Vec<OwnedRecord>, Refused> {
-    let kafka_topic = ingest(plan, options.ingest.as_deref())?;
-    let file = &options.event;
+/// The records to explain.
+fn records(plan: &Plan, settings: &Settings, options: &ExplainOptions) -> Result<Vec<OwnedRecord>, Refused> {
+    let named = options.ingest.as_deref();
+    match (&options.source.event, &options.source.from_kafka) {
+        (_, Some(position)) => Ok(vec![from_kafka(plan, settings, position, named)?]),
+        (file, None) => from_file(plan, file.as_deref().unwrap_or(Path::new("-")), named),
+    }
+}
+
+/// The records of a file. One without a time of its own is of now, as if it were published.
+fn from_file(plan: &Plan, file: &Path, named: Option<&str>) -> Result<Vec<OwnedRecord>, Refused> {
+    let kafka_topic = ingest(plan, named)?;
     let bytes = record::read(file).map_err(|error| Refused {
         exit: Exit::InvalidConfiguration,
         message: format!("{}: the file cannot be read: {}", file.display(), error.kind()),
@@ -121,6 +137,28 @@ fn records(plan: &Plan, options: &ExplainOptions) -> Result<Vec<OwnedRecord>, Re
         ..OwnedRecord::default()
     };
     Ok((0..).zip(record_values(&bytes)).map(record).collect())
+}
+
+/// One record of Kafka, also one of another Kafka topic than the ingest's: that of the dead letters has copies.
+fn from_kafka(
+    plan: &Plan,
+    settings: &Settings,
+    position: &RecordPosition,
+    named: Option<&str>,
+) -> Result<OwnedRecord, Refused> {
+    let kafka_topic = ingest(plan, named.or(Some(&position.kafka_topic)))?;
+    // What the Kafka client finds wrong (a name, a certificate, a password) it tells the log only.
+    let log = LogSettings { format: LogFormat::Text, level: "warn".to_owned() };
+    if let Err(error) = logging::install(&log) {
+        problem(format_args!("warning: {}", chain(&error)));
+    }
+    let fetched = one_record::fetch(settings, position, FETCHED_WITHIN).map_err(|error| {
+        let RecordPosition { kafka_topic, partition, offset } = position;
+        Refused { exit: Exit::Fatal, message: format!("{kafka_topic}:{partition}:{offset}: {}", chain(&error)) }
+    })?;
+    let FetchedRecord { timestamp_ms, key, value, headers } = fetched;
+    let (partition, offset) = (position.partition, position.offset);
+    Ok(OwnedRecord { kafka_topic, partition, offset, timestamp_ms, key, value, headers })
 }
 
 /// The ingest that is named, or the only one.
