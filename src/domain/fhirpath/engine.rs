@@ -14,8 +14,8 @@ use std::task::{Context, Poll, Waker};
 use octofhir_fhir_model::provider::{ModelProvider, TypeInfo};
 use octofhir_fhirpath::evaluator::create_standard_operator_registry;
 use octofhir_fhirpath::{
-    Collection, CompiledPlan, EvaluationContext, EvaluationResult, ExpressionNode, FhirPathEngine, FhirPathValue,
-    FunctionRegistry, create_function_registry,
+    Collection, CompiledPlan, EvaluationContext, FhirPathEngine, FhirPathValue, FunctionRegistry,
+    create_function_registry,
 };
 use serde_json::Value;
 
@@ -134,16 +134,10 @@ impl Engine {
 
     /// Runs a compiled expression, inside of [`budget::metered`](super::budget::metered).
     pub(super) fn run(&self, plan: &CompiledPlan, context: &EvaluationContext) -> Result<Collection, EngineFailed> {
-        guarded(self.engine.evaluate_plan(plan, context))
-    }
-
-    /// Runs a part of an expression, inside of [`budget::metered`](super::budget::metered).
-    pub(super) fn run_node(
-        &self,
-        node: &ExpressionNode,
-        context: &EvaluationContext,
-    ) -> Result<Collection, EngineFailed> {
-        guarded(self.engine.evaluate_ast(node, context))
+        // Nothing of the engine's state outlives a panic: what it caches is inserted whole.
+        let outcome = catch_unwind(AssertUnwindSafe(|| poll_paid(self.engine.evaluate_plan(plan, context))));
+        let result = outcome.map_err(|_panic| EngineFailed)?.ok_or(EngineFailed)?;
+        result.map(|result| result.value).map_err(|_quotes_values| EngineFailed)
     }
 }
 
@@ -162,14 +156,6 @@ impl Engine {
         let result = budget::metered(&mut Budget::of_evaluation(), &terms, || self.run(plan, &context));
         result.map_err(|_| EngineFailed)?
     }
-}
-
-/// The result of an evaluation that may panic.
-fn guarded<E>(evaluation: impl Future<Output = Result<EvaluationResult, E>>) -> Result<Collection, EngineFailed> {
-    // Nothing of the engine's state outlives a panic: what it caches is inserted whole.
-    let outcome = catch_unwind(AssertUnwindSafe(|| poll_paid(evaluation)));
-    let result = outcome.map_err(|_panic| EngineFailed)?.ok_or(EngineFailed)?;
-    result.map(|result| result.value).map_err(|_quotes_values| EngineFailed)
 }
 
 /// The steps that the engine takes before it yields, and that each poll costs.

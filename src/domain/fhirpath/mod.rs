@@ -306,10 +306,16 @@ impl States {
 impl Compiled {
     /// The text that the engine compiles for events with these states.
     fn text_for(&self, states: States) -> String {
+        self.part_for(0..self.normalized.text().len(), states)
+    }
+
+    /// The same of a part of the normalized text.
+    fn part_for(&self, part: Range<usize>, states: States) -> String {
         let source = self.normalized.text();
-        let mut text = String::with_capacity(source.len());
-        let mut copied = 0;
-        for (span, slot) in &self.findings.slots {
+        let mut text = String::with_capacity(part.len());
+        let mut copied = part.start;
+        let slots = self.findings.slots.iter();
+        for (span, slot) in slots.filter(|(span, _)| part.start <= span.start && span.end <= part.end) {
             let replacement = match slot {
                 Slot::Previous if !states.previous => "({})",
                 Slot::Current if !states.current => "({})",
@@ -321,7 +327,7 @@ impl Compiled {
             text.push_str(replacement);
             copied = span.end;
         }
-        text.push_str(&source[copied..]);
+        text.push_str(&source[copied..part.end]);
         text
     }
 }

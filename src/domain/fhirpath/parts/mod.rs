@@ -13,7 +13,7 @@
 mod seen;
 mod span;
 
-use octofhir_fhirpath::ast::{BinaryOperator, CollectionNode, ExpressionNode, VariableNode};
+use octofhir_fhirpath::ast::{BinaryOperator, ExpressionNode};
 use octofhir_fhirpath::{Collection, EvaluationContext, FhirPathValue};
 
 pub use self::seen::Seen;
@@ -21,7 +21,7 @@ use super::budget::{self, Budget, Terms};
 use super::compiled::EventText;
 use super::engine;
 use super::tree::call;
-use super::{Compiled, Criterion, EvaluationError, FhirPath, States, Subject, catalog};
+use super::{Compiled, Criterion, EvaluationError, FhirPath, Subject, catalog};
 
 /// The most parts of one criterion that are looked at.
 const MAX_PARTS: usize = 200;
@@ -169,14 +169,16 @@ impl Walk<'_> {
         part.more_items = input.len() - part.items.len();
     }
 
-    /// What a part gives. States that the event lacks are empty, as they are for the whole criterion.
+    /// What a part gives, compiled and paid for as the whole criterion is.
     fn evaluate(&mut self, node: &ExpressionNode, context: &EvaluationContext) -> Result<Collection, EvaluationError> {
-        let mut filled = node.clone();
-        fill(&mut filled, self.subject.states);
-        let toll = self.compiled.findings.toll(self.subject.shape.nodes);
-        let terms = Terms { toll, shape: &self.subject.shape, trees: self.subject.size };
-        let engine = engine::engine(self.subject.release);
-        let result = budget::metered(self.budget, &terms, || engine.run_node(&filled, context));
+        let Walk { compiled, subject, .. } = self;
+        let span = span::written(compiled.normalized.text(), node).ok_or(EvaluationError::Failed)?;
+        let engine = engine::engine(subject.release);
+        let plan = engine.compile(&compiled.part_for(span, subject.states)).map_err(|_| EvaluationError::Failed)?;
+        let toll = compiled.findings.toll(subject.shape.nodes);
+        let terms = Terms { toll, shape: &subject.shape, trees: subject.size };
+        // Nested: what a part defines is none of the others'.
+        let result = budget::metered(self.budget, &terms, || engine.run(&plan, &context.nest()));
         result?.map_err(|engine::EngineFailed| EvaluationError::Failed)
     }
 
@@ -195,48 +197,6 @@ fn without_brackets(mut node: &ExpressionNode) -> &ExpressionNode {
         node = inner;
     }
     node
-}
-
-/// Puts `{}` in place of the states that an event lacks: the engine takes a variable that is not set for an error.
-fn fill(node: &mut ExpressionNode, states: States) {
-    if let ExpressionNode::Variable(VariableNode { name, location }) = node {
-        let is_there = match name.as_str() {
-            "previous" => states.previous,
-            "current" => states.current,
-            "resource" | "rootResource" | "context" => states.focus,
-            _ => true,
-        };
-        if !is_there {
-            *node = ExpressionNode::Collection(CollectionNode { elements: Vec::new(), location: location.clone() });
-        }
-        return;
-    }
-    for child in children_mut(node) {
-        fill(child, states);
-    }
-}
-
-fn children_mut(node: &mut ExpressionNode) -> Vec<&mut ExpressionNode> {
-    match node {
-        ExpressionNode::FunctionCall(call) => call.arguments.iter_mut().collect(),
-        ExpressionNode::MethodCall(call) => std::iter::once(&mut *call.object).chain(&mut call.arguments).collect(),
-        ExpressionNode::PropertyAccess(access) => vec![&mut access.object],
-        ExpressionNode::IndexAccess(access) => vec![&mut access.object, &mut access.index],
-        ExpressionNode::BinaryOperation(operation) => vec![&mut operation.left, &mut operation.right],
-        ExpressionNode::Union(union) => vec![&mut union.left, &mut union.right],
-        ExpressionNode::UnaryOperation(operation) => vec![&mut operation.operand],
-        ExpressionNode::Parenthesized(inner) => vec![inner],
-        ExpressionNode::TypeCast(cast) => vec![&mut cast.expression],
-        ExpressionNode::TypeCheck(check) => vec![&mut check.expression],
-        ExpressionNode::Collection(collection) => collection.elements.iter_mut().collect(),
-        ExpressionNode::Lambda(lambda) => vec![&mut lambda.body],
-        ExpressionNode::Filter(filter) => vec![&mut filter.base, &mut filter.condition],
-        ExpressionNode::Path(path) => vec![&mut path.base],
-        ExpressionNode::Literal(_)
-        | ExpressionNode::Identifier(_)
-        | ExpressionNode::Variable(_)
-        | ExpressionNode::TypeInfo(_) => Vec::new(),
-    }
 }
 
 /// Whether a part is nothing but steps from element to element, whose values between tell little.

@@ -64,6 +64,7 @@ fn each_part_has_its_value() {
             "subject.reference.resolve().exists() or (value as Quantity).unit = 'mmol/L'",
             "today() = @2026-01-31 and code.coding.code.first() = 'x'",
             "-1 < 2 and {}.empty() and status is code and component[1].valueInteger.select($this + $index) = 2",
+            "%`vs-x` = 'x' or component.valueInteger.aggregate($total + $this, 0) > 5",
             "(status\n  =\n  'final') implies /* why */ category.coding.exists(code in ('a' | 'b'))",
         ]
         .map(|text| shown(text, Some(PREVIOUS)))
