@@ -59,6 +59,9 @@ pub enum TopicsCommand {
     /// Create the Kafka topics of destinations and dead letters that are missing
     #[command(after_help = CREATE_HELP)]
     Create(CreateOptions),
+    /// Tell what of the cluster does not fit the configuration, or may surprise
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckOptions),
 }
 
 /// The files of a configuration.
@@ -91,6 +94,9 @@ pub struct ValidateOptions {
     /// How to print what was found
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: Format,
+    /// Then ask the brokers too, as `topics check` does
+    #[arg(long)]
+    pub against_cluster: bool,
 }
 
 /// Options of `diff`.
@@ -105,6 +111,17 @@ pub struct DiffOptions {
     /// Deployment settings (YAML), the same for both; environment variables FHIR_FANOUT__* win over it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// How to print what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Options of `topics check`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct CheckOptions {
+    /// The configuration.
+    #[command(flatten)]
+    pub files: Files,
     /// How to print what was found
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: Format,
@@ -159,12 +176,13 @@ Example:
   fhir-fanout run --topics topics.yaml --config fhir-fanout.yaml";
 
 const VALIDATE_HELP: &str = "\
-Needs no Kafka. Warnings do not fail.
-Exit codes: 0 valid, 1 invalid, 64 wrong command line
+Needs no Kafka, unless --against-cluster asks for it. Warnings do not fail.
+Exit codes: 0 valid, 1 invalid, 2 no broker answered (--against-cluster), 64 wrong command line
 
 Examples:
   fhir-fanout validate --topics topics.yaml --config fhir-fanout.yaml
-  fhir-fanout validate --topics topics.yaml --format json | jq '.diagnostics[]'";
+  fhir-fanout validate --topics topics.yaml --format json | jq '.diagnostics[]'
+  fhir-fanout validate --topics topics.yaml --against-cluster";
 
 const DIFF_HELP: &str = "\
 Compares what both files mean, not how they are written: comments and defaults that are written out are no
@@ -182,6 +200,16 @@ Editors with YAML's language server complete and check topics.yaml where its fir
 
 Example:
   fhir-fanout schema > topics.schema.json";
+
+const CHECK_HELP: &str = "\
+Asks only: creates, writes and joins nothing. Looks at the Kafka topics of the ingest, the destinations and the dead
+letters (existence, partitions, replication, min.insync.replicas, clean-up, retention, message sizes), at the rights that
+the brokers tell of, and at the brokers' limits. Each finding says what to do about it. Warnings and notes do not fail.
+Exit codes: 0 no errors, 1 errors, or an invalid configuration, 2 no broker answered, 64 wrong command line
+
+Examples:
+  fhir-fanout topics check --topics topics.yaml
+  fhir-fanout topics check --topics topics.yaml --format json";
 
 const CREATE_HELP: &str = "\
 Kafka topics that exist are left alone and reported. New ones take messages as large as the service
@@ -266,6 +294,16 @@ mod tests {
         let Command::Diff(options) = parsed("fhir-fanout diff a b --config c") else { panic!("another command") };
         assert_eq!((options.old, options.new, options.config), ("a".into(), "b".into(), Some("c".into())));
         assert_eq!(options.format, Format::Human);
+    }
+
+    #[test]
+    fn the_cluster_is_asked_only_when_that_is_asked_for() {
+        let validate = |against_cluster| Command::Validate(ValidateOptions { files: files(None), against_cluster });
+        assert_eq!(parsed("fhir-fanout validate --topics t.yaml"), validate(false));
+        assert_eq!(parsed("fhir-fanout validate --topics t.yaml --against-cluster"), validate(true));
+        let check = |format| Command::Topics(TopicsCommand::Check(CheckOptions { files: files(None), format }));
+        assert_eq!(parsed("fhir-fanout topics check --topics t.yaml"), check(Format::Human));
+        assert_eq!(parsed("fhir-fanout topics check --topics t.yaml --format json"), check(Format::Json));
     }
 
     #[test]

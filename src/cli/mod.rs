@@ -7,6 +7,7 @@
 //! `anyhow` is used in here only: below, errors are enums named by consequence.
 
 pub mod args;
+pub mod cluster;
 pub mod diff;
 pub mod explain;
 pub mod load;

@@ -13,12 +13,10 @@ use super::output::{line, many, problem};
 use super::{Exit, load};
 use crate::config::settings::{LogFormat, LogSettings};
 use crate::domain::plan::Plan;
+use crate::kafka::admin::cluster_check::DEAD_LETTER_HEADROOM;
 use crate::kafka::admin::start_check::{Role, roles};
 use crate::kafka::admin::{Admin, Created, Limits, NewKafkaTopic};
 use crate::telemetry::{chain, logging};
-
-/// Room for the headers that a dead letter has beyond those of its ingest record.
-const DEAD_LETTER_HEADROOM: usize = 64 * 1024;
 
 /// How long brokers may take to tell each other of a new Kafka topic.
 const SHOWN_WITHIN: Duration = Duration::from_secs(30);

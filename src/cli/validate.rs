@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::args::{Files, Format, ValidateOptions};
 use super::output::{self, line, many};
-use super::{Exit, load, report};
+use super::{Exit, cluster, load, report};
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::topics::{self, Engines, GeneralCriterion};
 
@@ -19,21 +20,40 @@ struct Found {
     hash: Option<String>,
 }
 
-/// Prints every diagnostic on standard output: they are what was asked for. Warnings do not fail.
+/// Prints every diagnostic on standard output: they are what was asked for. Warnings do not fail. The cluster is asked
+/// last, and only about what is valid.
 #[must_use]
 pub fn validate(options: &ValidateOptions) -> Exit {
-    let found = match load::load(&options.files) {
+    let files = &options.files;
+    let loaded = load::load(files);
+    let found = match &loaded {
         Ok(loaded) => {
             let engines = loaded.engines.engines(&loaded.plan.fhirpath);
-            Found { diagnostics: loaded.warnings, engines, hash: Some(loaded.plan.hash) }
+            Found { diagnostics: loaded.warnings.clone(), engines, hash: Some(loaded.plan.hash.clone()) }
         }
-        Err(refused) => Found { diagnostics: refused.diagnostics, engines: Engines::default(), hash: None },
+        Err(refused) => Found { diagnostics: refused.diagnostics.clone(), engines: Engines::default(), hash: None },
     };
+    let asked = loaded.as_ref().ok().filter(|_| options.against_cluster);
     match options.format {
-        Format::Human => print(&options.files, &found),
-        Format::Json => report::print(&Document::new(&options.files, &found)),
+        Format::Human => {
+            print(files, &found);
+            match asked {
+                Some(loaded) => cluster::check_loaded(loaded, files),
+                None => found.exit(),
+            }
+        }
+        Format::Json => {
+            let (cluster, exit) = asked.map_or((None, found.exit()), |loaded| cluster::checked(loaded, files));
+            report::print(&Document::new(files, &found, cluster));
+            exit
+        }
     }
-    if found.hash.is_some() { Exit::Success } else { Exit::InvalidConfiguration }
+}
+
+impl Found {
+    fn exit(&self) -> Exit {
+        if self.hash.is_some() { Exit::Success } else { Exit::InvalidConfiguration }
+    }
 }
 
 /// Prints the JSON Schema of topics.yaml.
@@ -80,6 +100,9 @@ struct Document<'a> {
     diagnostics: Vec<report::Problem<'a>>,
     /// Nothing is known about them where there is no plan.
     criteria: Option<Criteria>,
+    /// What `topics check --format json` prints, where the cluster was asked and has answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Value>,
 }
 
 /// A file that was named, or that something is said about.
@@ -99,7 +122,7 @@ struct Criteria {
 }
 
 impl<'a> Document<'a> {
-    fn new(files: &Files, found: &'a Found) -> Self {
+    fn new(files: &Files, found: &'a Found, cluster: Option<Value>) -> Self {
         let general = found.engines.general.iter();
         Self {
             verdict: verdict(found.hash.is_some()),
@@ -112,6 +135,7 @@ impl<'a> Document<'a> {
                 compiled: found.engines.compiled,
                 general: general.map(|one| report::Note::new(&one.place, &one.reason)).collect(),
             }),
+            cluster,
         }
     }
 }

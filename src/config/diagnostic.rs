@@ -130,10 +130,10 @@ pub enum Colour {
 }
 
 /// An ANSI style, or none.
-struct Ink(Option<&'static str>);
+pub(crate) struct Ink(Option<&'static str>);
 
 impl Ink {
-    fn paint(&self, text: &str) -> String {
+    pub(crate) fn paint(&self, text: &str) -> String {
         match self.0 {
             Some(code) => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             None => text.to_owned(),
@@ -146,19 +146,19 @@ impl Colour {
         Ink((self == Self::Always).then_some(code))
     }
 
-    fn red(self) -> Ink {
+    pub(crate) fn red(self) -> Ink {
         self.ink("1;31")
     }
 
-    fn yellow(self) -> Ink {
+    pub(crate) fn yellow(self) -> Ink {
         self.ink("1;33")
     }
 
-    fn blue(self) -> Ink {
+    pub(crate) fn blue(self) -> Ink {
         self.ink("1;34")
     }
 
-    fn bold(self) -> Ink {
+    pub(crate) fn bold(self) -> Ink {
         self.ink("1")
     }
 }

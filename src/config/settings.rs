@@ -83,6 +83,19 @@ impl KafkaSettings {
         self.options.overlaid(&self.producer)
     }
 
+    /// Whether the producers compress: then what a record takes on its way is not known beforehand.
+    #[must_use]
+    pub fn compresses(&self) -> bool {
+        self.producer_options()
+            .any(|(name, value)| matches!(name, "compression.type" | "compression.codec") && value != "none")
+    }
+
+    /// Whether the broker keeps the group's session time and assignment (`group.protocol=consumer`, KIP-848).
+    #[must_use]
+    pub fn broker_keeps_group(&self) -> bool {
+        self.consumer_options().any(|option| option.0 == "group.protocol" && option.1.eq_ignore_ascii_case("consumer"))
+    }
+
     /// The user's options for a client that is neither (admin).
     pub fn common_options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options.iter()

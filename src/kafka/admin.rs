@@ -1,9 +1,12 @@
-//! Questions to the cluster and creation of Kafka topics: what [`start_check`] and `fhir-fanout topics create` need.
+//! Questions to the cluster and creation of Kafka topics: what [`start_check`], [`cluster_check`] and `fhir-fanout topics
+//! create` need.
 //!
 //! Calls block. Each has its own time limit; brokers that do not answer are [`AdminError::BrokersAway`], and the caller
 //! waits and asks again. Nothing here creates a Kafka topic by accident: metadata is always asked for all Kafka topics,
 //! since a question for one by name creates it on clusters with `auto.create.topics.enable`.
 
+pub mod cluster_check;
+pub mod rights;
 pub mod start_check;
 
 use std::collections::BTreeMap;
@@ -15,7 +18,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
+use self::rights::{GroupRights, Rights};
 use super::client_options::InquirerContext;
+use super::native;
 use crate::config::settings::KafkaSettings;
 
 /// How long one question may take, with the search for a broker.
@@ -86,6 +91,49 @@ pub struct Layout {
     pub partitions: usize,
     /// The replicas of the partition that has the fewest.
     pub replicas: usize,
+    /// The replicas that are in sync, of the partition that has the fewest.
+    pub in_sync: usize,
+    /// Partitions that nobody leads: they take and give nothing.
+    pub leaderless: usize,
+}
+
+/// The options of a Kafka topic or broker by their names, those that have a value; secrets have none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Options(BTreeMap<String, String>);
+
+impl Options {
+    /// The value of an option.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The same as a number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+
+    /// Its limits, where they are told.
+    #[must_use]
+    pub fn limits(&self) -> Option<Limits> {
+        Some(Limits {
+            max_message_bytes: self.get(MAX_MESSAGE_BYTES)?.parse().ok()?,
+            compacted: self.cleans_up_by("compact"),
+        })
+    }
+
+    /// Whether `cleanup.policy` contains this.
+    #[must_use]
+    pub fn cleans_up_by(&self, policy: &str) -> bool {
+        self.get("cleanup.policy").is_some_and(|policies| policies.split(',').any(|word| word.trim() == policy))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Options {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(options: I) -> Self {
+        Self(options.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
 }
 
 /// A Kafka topic to be made.
@@ -174,6 +222,8 @@ impl Admin {
         let layout = |topic: &MetadataTopic| Layout {
             partitions: topic.partitions().len(),
             replicas: topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+            in_sync: topic.partitions().iter().map(|partition| partition.isr().len()).min().unwrap_or(0),
+            leaderless: topic.partitions().iter().filter(|partition| partition.leader() < 0).count(),
         };
         Ok(known.map(|topic| (topic.name().to_owned(), layout(topic))).collect())
     }
@@ -183,15 +233,65 @@ impl Admin {
     /// # Errors
     /// [`AdminError`]
     pub fn limits(&self, kafka_topics: &[&str]) -> Result<BTreeMap<String, Limits>, AdminError> {
+        let options = self.kafka_topic_options(kafka_topics)?;
+        Ok(options.into_iter().filter_map(|(name, options)| Some((name, options.limits()?))).collect())
+    }
+
+    /// The options of Kafka topics that exist. One whose configuration the service may not read is absent.
+    ///
+    /// # Errors
+    /// [`AdminError`]
+    pub fn kafka_topic_options(&self, kafka_topics: &[&str]) -> Result<BTreeMap<String, Options>, AdminError> {
         if kafka_topics.is_empty() {
             return Ok(BTreeMap::new());
         }
         let resources: Vec<_> = kafka_topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let options = AdminOptions::new().request_timeout(Some(self.timeout));
-        let answers = self.runtime.block_on(self.client.describe_configs(&resources, &options))?;
+        let answers = self.describe_configs(&resources)?;
         // Results come in the order of the request; an error names no resource.
-        let described = kafka_topics.iter().zip(answers).filter_map(|(name, answer)| Some((name, answer.ok()?)));
-        Ok(described.filter_map(|(name, config)| Some(((*name).to_owned(), limits_of(&config)?))).collect())
+        let described = kafka_topics.iter().zip(answers);
+        Ok(described.filter_map(|(name, answer)| Some(((*name).to_owned(), answer?))).collect())
+    }
+
+    /// The options of each broker; `None` where they may not be read.
+    ///
+    /// # Errors
+    /// [`AdminError`]
+    pub fn broker_options(&self) -> Result<BTreeMap<i32, Option<Options>>, AdminError> {
+        let metadata = self.asker.client().fetch_metadata(None, self.timeout);
+        self.hand_over_log();
+        let brokers: Vec<i32> = metadata?.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
+        // Each broker is asked for its own, by a request of its own.
+        let of_broker = |id: i32| {
+            let answers = self.describe_configs(&[ResourceSpecifier::Broker(id)])?;
+            Ok((id, answers.into_iter().next().flatten()))
+        };
+        brokers.into_iter().map(of_broker).collect()
+    }
+
+    fn describe_configs(&self, resources: &[ResourceSpecifier<'_>]) -> Result<Vec<Option<Options>>, AdminError> {
+        let options = AdminOptions::new().request_timeout(Some(self.timeout));
+        let answers = self.runtime.block_on(self.client.describe_configs(resources, &options))?;
+        // The library takes the answer to who may not read them for one without any.
+        let options = |config| Some(options_of(config)).filter(|options| !options.0.is_empty());
+        Ok(answers.into_iter().map(|answer| options(answer.ok()?)).collect())
+    }
+
+    /// What the service may do with Kafka topics; those of which the brokers do not tell it are absent.
+    ///
+    /// # Errors
+    /// [`AdminError`]
+    pub fn rights(&self, kafka_topics: &[&str]) -> Result<BTreeMap<String, Rights>, AdminError> {
+        Ok(native::rights::on_kafka_topics(self.asker.client(), kafka_topics, self.timeout)?)
+    }
+
+    /// What the service may do with a consumer group, as far as the brokers tell it.
+    #[must_use]
+    pub fn group_rights(&self, group: &str) -> GroupRights {
+        match native::rights::on_group(self.asker.client(), group, self.timeout) {
+            Ok(told) => told.map_or(GroupRights::Unknown, GroupRights::Told),
+            Err(KafkaError::AdminOp(RDKafkaErrorCode::GroupAuthorizationFailed)) => GroupRights::Forbidden,
+            Err(_) => GroupRights::Unknown,
+        }
     }
 
     /// Makes a Kafka topic, or asks the brokers whether they would.
@@ -236,12 +336,8 @@ const BROKER_DEFAULT: i32 = -1;
 
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 
-fn limits_of(config: &ConfigResource) -> Option<Limits> {
-    let value = |name: &str| config.get(name).and_then(|entry| entry.value.as_deref());
-    Some(Limits {
-        max_message_bytes: value(MAX_MESSAGE_BYTES)?.parse().ok()?,
-        compacted: value("cleanup.policy").is_some_and(|policy| policy.split(',').any(|word| word.trim() == "compact")),
-    })
+fn options_of(config: ConfigResource) -> Options {
+    config.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
 }
 
 #[cfg(test)]
@@ -285,9 +381,9 @@ mod tests {
     #[test]
     fn limits_are_read_from_the_configuration() {
         let both = described(&[("max.message.bytes", "1048588"), ("cleanup.policy", "delete, compact")]);
-        assert_eq!(limits_of(&both), Some(Limits { max_message_bytes: 1_048_588, compacted: true }));
+        assert_eq!(options_of(both).limits(), Some(Limits { max_message_bytes: 1_048_588, compacted: true }));
         let delete = described(&[("max.message.bytes", "100"), ("cleanup.policy", "delete")]);
-        assert_eq!(limits_of(&delete), Some(Limits { max_message_bytes: 100, compacted: false }));
-        assert_eq!(limits_of(&described(&[("cleanup.policy", "delete")])), None);
+        assert_eq!(options_of(delete).limits(), Some(Limits { max_message_bytes: 100, compacted: false }));
+        assert_eq!(options_of(described(&[("cleanup.policy", "delete")])).limits(), None);
     }
 }

@@ -45,10 +45,7 @@ pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig 
     config.set("fetch.queue.backoff.ms", "10");
     // A damaged record is an error here, not a wrong result later; Java clients check it too.
     config.set("check.crcs", "true");
-    let broker_keeps_group = settings
-        .kafka
-        .consumer_options()
-        .any(|option| option.0 == "group.protocol" && option.1.eq_ignore_ascii_case("consumer"));
+    let broker_keeps_group = settings.kafka.broker_keeps_group();
     if !broker_keeps_group {
         // Partitions move one by one, and the others go on.
         config.set("partition.assignment.strategy", "cooperative-sticky");

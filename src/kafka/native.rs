@@ -12,6 +12,8 @@
 //! **Promises.** Each function says why its calls are sound. Whatever points into the client borrows from it.
 #![allow(unsafe_code, reason = "calls into the C library; nowhere else, and by measurement")]
 
+pub(super) mod rights;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;

@@ -82,9 +82,7 @@ pub fn limits_of<'a>(
     max_message_bytes: usize,
     found: impl IntoIterator<Item = (&'a String, &'a admin::Limits)>,
 ) -> Limits {
-    let compressed = kafka
-        .producer_options()
-        .any(|(name, value)| matches!(name, "compression.type" | "compression.codec") && value != "none");
+    let compressed = kafka.compresses();
     let found = found.into_iter().map(|(name, limits)| (name.clone(), limits.max_message_bytes));
     Limits { max_message_bytes, by_kafka_topic: found.collect(), compressed }
 }

@@ -198,6 +198,16 @@ impl<'a> Cursor<'a> {
         Some(Fields { cursor: self.clone(), entries: kept })
     }
 
+    /// The fields of a map whose keys are known; reports anything else.
+    pub(in crate::config) fn fields(&self, known: &[&str]) -> Option<Fields<'a>> {
+        let fields = self.map()?;
+        for (key, _) in fields.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
+            let problem = unknown(&key.place, "field", &key.shown, known.to_vec());
+            self.push(problem);
+        }
+        Some(fields)
+    }
+
     fn located<T>(&self, scalar: &Scalar, value: T) -> Located<T> {
         Located { value, shown: scalar.shown().to_owned(), style: scalar.style, place: self.place() }
     }

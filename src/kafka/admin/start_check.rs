@@ -173,6 +173,8 @@ pub struct StartReport {
     pub cluster_id: String,
     /// Partitions of the ingest Kafka topics, by name.
     pub ingest_partitions: BTreeMap<String, usize>,
+    /// How the Kafka topics that the service may see are laid out, by name.
+    pub layouts: BTreeMap<String, Layout>,
     /// Limits by Kafka topic: ingest, destinations, dead letters; those that cannot be read are absent.
     pub limits: BTreeMap<String, Limits>,
     /// All problems, in the order of the configuration.
@@ -213,7 +215,7 @@ pub fn check_start(
         .iter()
         .filter_map(|ingest| Some((ingest.kafka_topic.clone(), layouts.get(&ingest.kafka_topic)?.partitions)))
         .collect();
-    Ok(StartReport { cluster_id, ingest_partitions, limits, problems })
+    Ok(StartReport { cluster_id, ingest_partitions, layouts, limits, problems })
 }
 
 /// Metadata came, and the id with it: only brokers that went away in between do not tell it.

@@ -4,7 +4,10 @@ use super::*;
 use crate::telemetry::sample_plan::sample_plan;
 
 fn layouts(names: &[&str]) -> BTreeMap<String, Layout> {
-    names.iter().map(|name| ((*name).to_owned(), Layout { partitions: 4, replicas: 3 })).collect()
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), Layout { partitions: 4, replicas: 3, in_sync: 3, leaderless: 0 }))
+        .collect()
 }
 
 fn limits(of: &[(&str, usize, bool)]) -> BTreeMap<String, Limits> {
@@ -65,7 +68,7 @@ fn a_compacted_kafka_topic_needs_keys() {
 fn outputs_with_one_replica_are_warned_of_and_the_ingest_is_its_publishers() {
     let mut laid_out = layouts(&ALL);
     for name in ["forms", "fhir.changes"] {
-        laid_out.insert(name.to_owned(), Layout { partitions: 4, replicas: 1 });
+        laid_out.insert(name.to_owned(), Layout { partitions: 4, replicas: 1, in_sync: 1, leaderless: 0 });
     }
     let problems = judge_kafka_topics(&sample_plan(), &laid_out, &roomy());
     assert_eq!(problems, [StartProblem::OneReplica { kafka_topics: vec!["forms".to_owned()] }]);
