@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use fhir_fanout::cli::args::{self, Command, Files, TopicsCommand};
 use fhir_fanout::cli::load::{self, Loaded};
 use fhir_fanout::cli::output::problem;
-use fhir_fanout::cli::{Exit, cluster, diff, explain, signals, test, topics, validate};
+use fhir_fanout::cli::{Exit, cluster, diff, dry_run, explain, signals, test, topics, validate};
 use fhir_fanout::ops::{self, Status};
 use fhir_fanout::runtime::StopSignal;
 use fhir_fanout::runtime::reload::ReloadSignal;
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Ok(Command::Schema) => validate::schema(),
         Ok(Command::Explain(options)) => explain::explain(&options),
         Ok(Command::Test(options)) => test::test(&options),
+        Ok(Command::DryRun(options)) => dry_run::dry_run(&options),
         Ok(Command::Topics(TopicsCommand::Create(options))) => topics::create(&options),
         Ok(Command::Topics(TopicsCommand::Check(options))) => cluster::check(&options),
         Err(answer) => answer.print(),

@@ -85,6 +85,8 @@ fn each_command_has_its_help() {
         ("help_explain", &["explain", "--help"]),
         ("help_test", &["test", "--help"]),
         ("help_topics_create", &["topics", "create", "--help"]),
+        ("help_topics_check", &["topics", "check", "--help"]),
+        ("help_dry_run", &["dry-run", "--help"]),
     ] {
         let help = fhir_fanout(arguments);
         assert_eq!(help.status.code(), Some(0), "{name}");

@@ -219,6 +219,12 @@ impl<'c> Hospital<'c> {
         self.scene.wait_for_shares(self.spec.group(), shares, within)
     }
 
+    /// Its `topics.yaml`.
+    #[must_use]
+    pub fn topics_yaml(&self) -> String {
+        hospital_topics(&self.scene)
+    }
+
     /// Its spec with more at the end of `topics.yaml`.
     #[must_use]
     pub fn spec_with(&self, yaml: &str) -> ServiceSpec {

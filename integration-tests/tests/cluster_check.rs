@@ -144,6 +144,24 @@ fn rights_are_told_as_far_as_brokers_tell_them() {
 }
 
 #[test]
+fn a_dry_run_needs_no_right_but_those_on_the_ingest() {
+    let mut hospital = Hospital::new(cluster(), 2).unwrap();
+    hospital.produce(1, 50, 100).unwrap();
+    let acls = Acls::new(cluster());
+    let ingest = Resource::KafkaTopic(&hospital.scene.ingest);
+    acls.allow_all(ingest, &[Operation::Read, Operation::Describe]).unwrap();
+    let spec = hospital.spec.clone().as_user(cluster());
+    let counted = spec.run(&["dry-run", "--since", "1h", "--format", "json"]).unwrap();
+    assert_eq!(counted.code, Some(0), "{counted:?}");
+    let counted: Value = serde_json::from_str(&counted.stdout).unwrap();
+    assert_eq!(counted["records"], 50, "without any right on a group");
+    acls.withdraw(ingest, Operation::Read).unwrap();
+    let refused = spec.run(&["dry-run", "--since", "1h"]).unwrap();
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("cannot be read"), "{refused:?}");
+}
+
+#[test]
 fn offline_errors_end_it_before_the_cluster_is_asked_and_no_broker_is_2() {
     let hospital = Hospital::new(cluster(), 1).unwrap();
     let nobody = hospital.spec.clone().setting("KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1");

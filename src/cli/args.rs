@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use self::cases::{ExplainFormat, ExplainOptions, TestOptions};
 use super::Exit;
+use super::dry_run::Since;
 
 mod cases;
 
@@ -48,6 +49,9 @@ pub enum Command {
     /// Test topics.yaml with cases: given events, expected notifications
     #[command(after_help = cases::TEST_HELP)]
     Test(TestOptions),
+    /// Tell what a topics.yaml would make of the ingest's real traffic, without writing anything
+    #[command(after_help = DRY_RUN_HELP)]
+    DryRun(DryRunOptions),
     /// Look after the Kafka topics that the configuration names
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -122,6 +126,29 @@ pub struct CheckOptions {
     /// The configuration.
     #[command(flatten)]
     pub files: Files,
+    /// How to print what was found
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// Options of `dry-run`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct DryRunOptions {
+    /// The configuration that is tried.
+    #[command(flatten)]
+    pub files: Files,
+    /// Since when: 45s, 90m, 1h or 2d ago, or a time as 2026-01-31T06:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| text.parse::<Since>())]
+    pub since: Since,
+    /// To what is there at the start (the default)
+    #[arg(long, conflicts_with = "follow")]
+    pub until_now: bool,
+    /// To what comes, until SIGTERM or SIGINT
+    #[arg(long)]
+    pub follow: bool,
+    /// The topics.yaml that runs, to be compared with
+    #[arg(long, value_name = "FILE")]
+    pub present: Option<PathBuf>,
     /// How to print what was found
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub format: Format,
@@ -210,6 +237,16 @@ Exit codes: 0 no errors, 1 errors, or an invalid configuration, 2 no broker answ
 Examples:
   fhir-fanout topics check --topics topics.yaml
   fhir-fanout topics check --topics topics.yaml --format json";
+
+const DRY_RUN_HELP: &str = "\
+Reads only: partitions are assigned, no group is joined, nothing is committed and nothing is produced. Counts per topic and
+destination: notifications, bytes, the hours they are of, dead letters by class and what was filtered by reason; with
+--present also what differs, notification by notification. Shows counts, never what records say.
+Exit codes: 0 done, 1 invalid configuration, or an ingest Kafka topic is missing, 2 Kafka does not answer, 64 wrong command line
+
+Examples:
+  fhir-fanout dry-run --topics new.yaml --since 1h
+  fhir-fanout dry-run --topics new.yaml --present topics.yaml --since 2026-01-31T06:00:00Z --format json";
 
 const CREATE_HELP: &str = "\
 Kafka topics that exist are left alone and reported. New ones take messages as large as the service
@@ -312,6 +349,18 @@ mod tests {
         let Command::Topics(TopicsCommand::Create(options)) = parsed(line) else { panic!("another command") };
         assert_eq!((options.partitions, options.replication_factor), (Some(6), Some(3)));
         assert!(options.dry_run && !options.with_ingest);
+    }
+
+    #[test]
+    fn a_dry_run_has_a_time_and_one_end() {
+        let Command::DryRun(options) = parsed("fhir-fanout dry-run --topics t.yaml --since 1h --present p.yaml") else {
+            panic!("another command")
+        };
+        assert_eq!((Ok(options.since), options.follow), ("1h".parse(), false));
+        assert_eq!(options.present, Some("p.yaml".into()));
+        for line in ["dry-run --topics t.yaml", "dry-run --topics t.yaml --since 1h --follow --until-now"] {
+            assert_eq!(exit(&format!("fhir-fanout {line}")), Exit::Usage, "{line}");
+        }
     }
 
     #[test]

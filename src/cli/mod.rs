@@ -9,6 +9,7 @@
 pub mod args;
 pub mod cluster;
 pub mod diff;
+pub mod dry_run;
 pub mod explain;
 pub mod load;
 pub mod output;

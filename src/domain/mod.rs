@@ -32,7 +32,7 @@ mod trigger;
 pub mod words;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is the failure of a test")]

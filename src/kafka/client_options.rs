@@ -162,6 +162,36 @@ pub fn hasty_inquirer(settings: &Settings) -> ClientConfig {
     config
 }
 
+/// Options of a consumer that looks at traffic and is never noticed (see `kafka::traffic`).
+#[must_use]
+pub fn observer(settings: &Settings) -> ClientConfig {
+    let mut config = base(settings);
+    // As the service's own consumers: bounded memory, records of any size, no damaged ones.
+    config.set("queued.max.messages.kbytes", "8192");
+    config.set("fetch.max.bytes", "4194304");
+    config.set("receive.message.max.bytes", i32::MAX.to_string());
+    config.set("fetch.queue.backoff.ms", "10");
+    config.set("check.crcs", "true");
+    // Whatever makes a member of a group has no place here.
+    for (name, value) in settings.kafka.consumer_options().filter(|(name, _)| !name.starts_with("group.")) {
+        config.set(name, value);
+    }
+    config.set("bootstrap.servers", &settings.kafka.bootstrap_servers);
+    config.set("client.id", format!("{}-dry-run", settings.application_id));
+    // The client wants one to assign partitions. It never comes into being, since nothing is subscribed to or committed;
+    // and should that ever change by mistake, it is not the service's.
+    config.set("group.id", format!("{}-dry-run", settings.application_id));
+    config.set("isolation.level", "read_committed");
+    config.set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false");
+    // Retention may be faster: then it is read from what is left.
+    config.set("auto.offset.reset", "earliest");
+    // The end is told, also where no record stands at it.
+    config.set("enable.partition.eof", "true");
+    config.set("allow.auto.create.topics", "false");
+    config
+}
+
 fn base(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("client.id", &settings.application_id);
@@ -287,6 +317,21 @@ mod tests {
         for name in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
             assert_eq!(config.get(name), None, "{name}");
         }
+        config.create::<BaseConsumer>().expect("the client takes it");
+    }
+
+    #[test]
+    fn an_observer_is_of_no_group_that_runs_and_commits_nothing() {
+        let mut settings = Settings::default();
+        let wishes = [("group.protocol", "consumer"), ("enable.auto.commit", "true"), ("client.rack", "a")];
+        settings.kafka.consumer = wishes.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let config = observer(&settings);
+        assert_eq!(config.get("group.protocol"), None);
+        assert_ne!(config.get("group.id"), Some(settings.application_id.as_str()));
+        for name in ["enable.auto.commit", "enable.auto.offset.store", "allow.auto.create.topics"] {
+            assert_eq!(config.get(name), Some("false"), "{name}");
+        }
+        assert_eq!(config.get("client.rack"), Some("a"), "other wishes stand");
         config.create::<BaseConsumer>().expect("the client takes it");
     }
 

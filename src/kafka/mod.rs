@@ -11,3 +11,4 @@ pub mod offset_metadata;
 pub mod one_record;
 pub mod producer;
 pub mod start_positions;
+pub mod traffic;

@@ -30,6 +30,7 @@ pub mod reload;
 pub mod stop;
 pub mod supervisor;
 pub mod task;
+pub mod trial;
 pub mod versioned;
 
 pub use errors::FatalError;
