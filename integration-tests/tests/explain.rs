@@ -179,7 +179,7 @@ fn what_is_not_there_is_told_for_what_it_is() {
         assert_eq!(explain(&spec, &format!("{ingest}:0:{there}")).code, Some(0));
     }
     producer.abort().unwrap();
-    let elsewhere = spec.run(&["explain", "--from-kafka", "no-such-topic:0:0", "--ingest", ingest]).unwrap();
+    let elsewhere = explain(&spec, "no-such-topic:0:0");
     assert_eq!(elsewhere.code, Some(2));
     assert!(elsewhere.stderr.contains("there is no such Kafka topic"), "{}", elsewhere.stderr);
 }

@@ -146,7 +146,8 @@ fn from_kafka(
     position: &RecordPosition,
     named: Option<&str>,
 ) -> Result<OwnedRecord, Refused> {
-    let kafka_topic = ingest(plan, named.or(Some(&position.kafka_topic)))?;
+    let own = plan.ingest_of(&position.kafka_topic).map(|ingest| ingest.kafka_topic.as_str());
+    let kafka_topic = ingest(plan, named.or(own))?;
     // What the Kafka client finds wrong (a name, a certificate, a password) it tells the log only.
     let log = LogSettings { format: LogFormat::Text, level: "warn".to_owned() };
     if let Err(error) = logging::install(&log) {
