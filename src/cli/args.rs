@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub use self::cases::{ExplainFormat, ExplainOptions, TestOptions};
+pub use self::cases::{ExplainOptions, TestOptions};
 use super::Exit;
 use super::dry_run::Since;
 
@@ -85,7 +85,7 @@ pub enum Format {
     /// Lines for people, in colour on a terminal
     #[default]
     Human,
-    /// One JSON document on standard output
+    /// JSON on standard output
     Json,
 }
 
@@ -321,7 +321,8 @@ mod tests {
         assert_eq!(parsed("fhir-fanout --topics t.yaml"), Command::Run(files(None)));
         assert_eq!(parsed("fhir-fanout run --topics t.yaml"), Command::Run(files(None)));
         assert_eq!(parsed("fhir-fanout --config c.yaml --topics t.yaml"), Command::Run(files(Some("c.yaml"))));
-        let validate = |format| Command::Validate(ValidateOptions { files: files(None), format });
+        let validate =
+            |format| Command::Validate(ValidateOptions { files: files(None), format, against_cluster: false });
         assert_eq!(parsed("fhir-fanout validate --topics t.yaml"), validate(Format::Human));
         assert_eq!(parsed("fhir-fanout validate --topics t.yaml --format json"), validate(Format::Json));
     }
@@ -335,7 +336,9 @@ mod tests {
 
     #[test]
     fn the_cluster_is_asked_only_when_that_is_asked_for() {
-        let validate = |against_cluster| Command::Validate(ValidateOptions { files: files(None), against_cluster });
+        let validate = |against_cluster| {
+            Command::Validate(ValidateOptions { files: files(None), format: Format::Human, against_cluster })
+        };
         assert_eq!(parsed("fhir-fanout validate --topics t.yaml"), validate(false));
         assert_eq!(parsed("fhir-fanout validate --topics t.yaml --against-cluster"), validate(true));
         let check = |format| Command::Topics(TopicsCommand::Check(CheckOptions { files: files(None), format }));

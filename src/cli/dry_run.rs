@@ -142,7 +142,8 @@ fn try_it(new: Side, present: Option<Side>, options: &DryRunOptions) -> anyhow::
     let stop = StopSignal::new();
     if options.follow {
         let stop = stop.clone();
-        signals::watch(move |_| stop.stop()).context("cannot wait for signals")?;
+        // SIGHUP has nothing to look at here: the files were read at the start.
+        signals::watch(move |_| stop.stop(), || {}).context("cannot wait for signals")?;
     }
     let admin = Admin::new(&settings.kafka).context("cannot set up the Kafka client")?;
     let mut tried = match &present {

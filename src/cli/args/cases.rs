@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::Files;
+use super::{Files, Format};
 use crate::kafka::one_record::RecordPosition;
 
 /// Options of `explain`.
@@ -23,8 +23,8 @@ pub struct ExplainOptions {
     #[arg(long, value_name = "ID")]
     pub destination: Option<String>,
     /// How it is printed
-    #[arg(long, value_enum, default_value_t = ExplainFormat::Human)]
-    pub format: ExplainFormat,
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Where the record comes from.
@@ -52,15 +52,6 @@ fn position(text: &str) -> Result<RecordPosition, &'static str> {
         }
         _ => Err("write KAFKA_TOPIC:PARTITION:OFFSET, as in fhir.changes:0:42"),
     }
-}
-
-/// How an explanation is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExplainFormat {
-    /// For people, within 100 columns
-    Human,
-    /// One JSON object for each record
-    Json,
 }
 
 pub(super) const EXPLAIN_HELP: &str = "\

@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Exit;
-use super::args::{ExplainFormat, ExplainOptions};
+use super::args::{ExplainOptions, Format};
 use super::load::{self, Loaded};
 use super::output::{self, line, problem};
 use super::record::{self, OwnedRecord};
@@ -80,7 +80,7 @@ fn explain_with(loaded: Loaded, options: &ExplainOptions) -> Result<(), Refused>
         let explained = explainer.explain(&record.source(), topics.as_ref().map(<[_; 1]>::as_slice));
         let explanation = explained.map_err(|error| usage(error.to_string()))?;
         match options.format {
-            ExplainFormat::Human => {
+            Format::Human => {
                 if records.len() > 1 {
                     line(format_args!(
                         "{}record {} of {}",
@@ -91,7 +91,7 @@ fn explain_with(loaded: Loaded, options: &ExplainOptions) -> Result<(), Refused>
                 }
                 line(human::render(&plan, scope, &explanation, colour));
             }
-            ExplainFormat::Json => line(json::render(&plan, scope, record, &explanation)),
+            Format::Json => line(json::render(&plan, scope, record, &explanation)),
         }
     }
     Ok(())
