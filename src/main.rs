@@ -76,7 +76,7 @@ fn serve(loaded: Loaded) -> anyhow::Result<Ended> {
             stop.stop();
         }
     };
-    let edits = Edits { sources: loaded.sources, signal: ReloadSignal::default() };
+    let edits = Edits { sources: loaded.sources, watch: loaded.watch, signal: ReloadSignal::default() };
     let reload = {
         let signal = edits.signal.clone();
         move || signal.raise()

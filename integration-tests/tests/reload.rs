@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use integration_tests::kafka::{Isolation, ReadRecord, read, shared, unique};
+use integration_tests::kafka::{ClusterOptions, Isolation, KafkaCluster, ReadRecord, read, shared, unique};
 use integration_tests::scene::{Hospital, THROUGH_WITHIN};
 use integration_tests::service::{Service, ServiceSpec};
 use integration_tests::wait;
@@ -267,4 +267,21 @@ fn instances_whose_files_differ_each_run_their_own() {
     };
     assert_eq!((partitions(&plans[0]).len(), partitions(&plans[1]).len()), (1, 1), "one partition each");
     assert_eq!(extra, audit.into_iter().filter(|(_, plan)| *plan == plans[0]).collect());
+}
+
+/// What is edited after the files were read, and before the tasks run, is an edit too.
+#[test]
+fn an_edit_while_the_service_starts_is_not_missed() {
+    let cluster = KafkaCluster::start(&ClusterOptions::default().links(1)).unwrap();
+    let link = cluster.link(0);
+    let hospital = Hospital::new(&cluster, 1).unwrap();
+    let kafka_topic = unique("extra");
+    hospital.scene.admin.create_kafka_topic(&kafka_topic, 1).unwrap();
+    link.refuse();
+    let mut service = quick(&hospital.spec).through(link).spawn().unwrap();
+    wait::until("the files read", WITHIN, || service.log().contains("no broker answers")).unwrap();
+    service.edit(&hospital.topics_with(&extra(&kafka_topic))).unwrap();
+    link.heal();
+    service.wait_ready().unwrap();
+    wait::until("the edit taken over", WITHIN, || reloads(&service, "taken-over") == 1.0).unwrap();
 }

@@ -82,6 +82,12 @@ impl Watch {
         true
     }
 
+    /// Whether the files are as they are known: what was read since then was whole.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.look() == self.known
+    }
+
     /// From now on the files are known as they are.
     pub fn learn(&mut self) {
         self.patterns = topics::resource_patterns(&self.topics, &self.environment);
@@ -136,8 +142,10 @@ mod tests {
         assert!(!watch.has_changed(), "it may still be written");
         folder.write("topics.yaml", "topics: [  ]");
         assert!(!watch.has_changed(), "and it was");
+        assert!(!watch.is_at_rest());
         assert!(watch.has_changed());
         assert!(!watch.has_changed(), "told once");
+        assert!(watch.is_at_rest());
         fs::remove_file(folder.path("topics.yaml")).expect("a file");
         assert_eq!([(); 3].map(|()| watch.has_changed()), [false, true, false]);
     }

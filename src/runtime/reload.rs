@@ -50,6 +50,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// The same while no broker answers.
 const TRY_SOON: Duration = Duration::from_secs(1);
 
+/// How long files must not change that did so while they were read.
+const REST: Duration = Duration::from_millis(200);
+
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
 pub struct Sources {
@@ -59,6 +62,14 @@ pub struct Sources {
     pub settings: Option<PathBuf>,
     /// The environment, as it was at the start.
     pub environment: Environment,
+}
+
+impl Sources {
+    /// How the files stand now.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        Watch::new(&self.topics, self.settings.as_slice(), &self.environment)
+    }
 }
 
 /// The wish that the configuration be looked at now.
@@ -80,6 +91,8 @@ impl ReloadSignal {
 pub struct Reloader {
     /// Where the configuration comes from.
     pub sources: Sources,
+    /// How the files stood before they were read for the plan that runs.
+    pub watch: Watch,
     /// SIGHUP.
     pub signal: ReloadSignal,
     /// The settings of the start: they stand until the next one.
@@ -102,15 +115,23 @@ enum Outcome {
     Refused(RefusalReason, Vec<Problem>),
     /// No broker answers.
     NotYet,
+    /// The files changed while they were read: half of one may be a valid configuration.
+    StillWritten,
+}
+
+/// When the files are to be read.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    at: Instant,
+    /// Whether it was said before why they were not taken over.
+    told: bool,
 }
 
 impl Reloader {
     /// Follows the files until the process stops.
-    pub fn follow(self) {
-        let others: Vec<PathBuf> = self.sources.settings.clone().into_iter().collect();
-        let mut watch = Watch::new(&self.sources.topics, &others, &self.sources.environment);
+    pub fn follow(mut self) {
         let every = self.settings.reload_interval;
-        let (mut looked, mut again_at) = (Instant::now(), None::<Instant>);
+        let (mut looked, mut due) = (Instant::now(), None::<Due>);
         while !self.stop.is_stopped() {
             thread::sleep(LOOK);
             let asked = self.signal.take();
@@ -119,15 +140,15 @@ impl Reloader {
                 looked = Instant::now();
             }
             if asked {
-                watch.learn();
+                self.watch.learn();
             }
-            let changed = look && watch.has_changed();
-            if asked || changed {
+            if asked || (look && self.watch.has_changed()) {
                 self.look_at_settings();
-            } else if again_at.is_none_or(|at| Instant::now() < at) {
-                continue;
+                due = Some(Due { at: Instant::now(), told: false });
             }
-            again_at = self.reload(again_at.is_some() && !asked && !changed);
+            if let Some(now) = due.filter(|due| Instant::now() >= due.at) {
+                due = self.reload(now.told);
+            }
         }
     }
 
@@ -147,8 +168,9 @@ impl Reloader {
         }
     }
 
-    /// Tries to take over what the files say. Returns when to try again, if that may help; then it is told only once.
-    fn reload(&self, again: bool) -> Option<Instant> {
+    /// Tries to take over what the files say. Returns when to try again, where that may help; what was told already is
+    /// not told again.
+    fn reload(&mut self, told: bool) -> Option<Due> {
         match self.attempt() {
             Outcome::TakenOver(diff) => {
                 occurrence::configuration_taken_over(&diff);
@@ -160,29 +182,39 @@ impl Reloader {
                 None
             }
             Outcome::Refused(reason, problems) => {
-                let cluster = reason == RefusalReason::Cluster;
                 let refused = RefusedEdit { at: Timestamp::now(), reason, problems };
-                let told = self.status.configuration().report().refused;
-                let known = again && told.is_some_and(|told| told.problems == refused.problems);
-                if !known {
+                let before = self.status.configuration().report().refused;
+                if !told || before.is_none_or(|before| before.problems != refused.problems) {
                     occurrence::configuration_refused(&refused);
                     self.status.configuration().update(|report| report.refused = Some(refused));
                 }
-                cluster.then(|| Instant::now() + TRY_AGAIN)
+                (reason == RefusalReason::Cluster).then(|| Due { at: Instant::now() + TRY_AGAIN, told: true })
             }
             Outcome::NotYet => {
-                if !again {
+                if !told {
                     tracing::warn!("no broker answers: the new configuration is checked when one does");
                 }
-                Some(Instant::now() + TRY_SOON)
+                Some(Due { at: Instant::now() + TRY_SOON, told: true })
+            }
+            // Tried again of itself: whoever writes now makes an edit, to be found as one, or told by SIGHUP.
+            Outcome::StillWritten if told => None,
+            Outcome::StillWritten => {
+                self.watch.learn();
+                Some(Due { at: Instant::now() + REST, told })
             }
         }
     }
 
     fn attempt(&self) -> Outcome {
+        if !self.watch.is_at_rest() {
+            return Outcome::StillWritten;
+        }
         let fhirpath = Arc::new(FhirPath::new());
         let Sources { topics, environment, .. } = &self.sources;
         let (loaded, diagnostics) = topics::load(topics, &self.settings, environment, &fhirpath);
+        if !self.watch.is_at_rest() {
+            return Outcome::StillWritten;
+        }
         let Some(LoadedTopics { plan, foreign_bootstrap, .. }) = loaded else {
             return Outcome::Refused(RefusalReason::Invalid, errors(&diagnostics));
         };

@@ -18,6 +18,7 @@ use super::stop::StopSignal;
 use super::task::{self, TaskSetup};
 use super::versioned::Versioned;
 use crate::config::settings::Settings;
+use crate::config::watch::Watch;
 use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::{ForeignServers, StartProblem, StartReport, check_start};
 use crate::kafka::admin::{Admin, AdminError};
@@ -64,6 +65,8 @@ pub enum Ended {
 pub struct Edits {
     /// Where the configuration comes from.
     pub sources: Sources,
+    /// How it stood before it was read: what is edited while the service starts is an edit.
+    pub watch: Watch,
     /// The wish that it be looked at now.
     pub signal: ReloadSignal,
 }
@@ -115,6 +118,7 @@ pub fn run(
     let asking = keep_limits_true(Arc::clone(&limits), &settings, &plan, &stop);
     let reloader = Reloader {
         sources: edits.sources,
+        watch: edits.watch,
         signal: edits.signal,
         settings: Arc::clone(&settings),
         plan,

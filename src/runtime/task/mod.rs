@@ -205,6 +205,7 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         if self.stopping() {
             return Ok(());
         }
+        self.status().plan_taken_over(self.plan_version);
         self.enter(TaskState::Joining);
         let kafka_topics: Vec<&str> = self.plan.ingest.iter().map(|ingest| ingest.kafka_topic.as_str()).collect();
         self.member.subscribe(&kafka_topics).map_err(|cause| self.consumer_failed(cause))?;

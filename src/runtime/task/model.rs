@@ -13,7 +13,6 @@ use proptest::prelude::*;
 
 use super::{Task, TaskSetup};
 use crate::config::settings::Settings;
-use crate::domain::plan::Plan;
 use crate::kafka::client_options::ClientIdentity;
 use crate::ops::status::Status;
 use crate::runtime::errors::FatalError;
@@ -21,7 +20,6 @@ use crate::runtime::io::scripted::cluster::{Cluster, TRANSACTION_TIMEOUT};
 use crate::runtime::io::scripted::ingest::{KAFKA_TOPICS, Unusual};
 use crate::runtime::io::scripted::script::{Call, Fault, Script, Step};
 use crate::runtime::io::scripted::{Crash, ScriptedIo, World};
-use crate::runtime::versioned::Versioned;
 
 /// More processes than a script has ends for them.
 const PROCESSES: usize = 100;
@@ -69,13 +67,12 @@ impl Run {
     }
 
     fn process(&self, world: &World, transactional_id: String) -> Result<(), FatalError> {
-        let plan = Arc::clone(&world.cluster.borrow().ingest.plan);
-        let setup = self.setup(plan, world, transactional_id.clone());
+        let setup = self.setup(world, transactional_id.clone());
         let io = ScriptedIo::new(world, transactional_id);
         Task::new(&setup, &io).run()
     }
 
-    fn setup(&self, plan: Arc<Plan>, world: &World, transactional_id: String) -> TaskSetup {
+    fn setup(&self, world: &World, transactional_id: String) -> TaskSetup {
         let mut settings = Settings { transaction_timeout: TRANSACTION_TIMEOUT, ..Settings::default() };
         settings.batch.max_records = self.max_records;
         settings.batch.linger = Duration::from_millis(10);
@@ -83,8 +80,8 @@ impl Run {
             number: 0,
             identity: ClientIdentity { id: transactional_id },
             settings: Arc::new(settings),
-            plan: Arc::new(Versioned::new(plan)),
-            limits: Arc::clone(&world.limits.shared),
+            plan: Arc::clone(&world.changes.plan.shared),
+            limits: Arc::clone(&world.changes.limits.shared),
             status: Status::new(1),
             stop: world.cluster.borrow().stop.clone(),
         }
@@ -141,14 +138,15 @@ fn any_unusual() -> impl Strategy<Value = Unusual> {
         3 => Just(None),
         1 => (prop::sample::select(KAFKA_TOPICS.to_vec()), 1..90_u64).prop_map(Some),
     ];
-    let limits_change_after = prop_oneof![3 => Just(None), 1 => (1..20_usize).prop_map(Some)];
-    (guilty, any::<bool>(), gone, costly, limits_change_after).prop_map(
-        |(guilty, dead_letters_instead, gone, costly, limits_change_after)| Unusual {
+    let changes_after = || prop_oneof![3 => Just(None), 1 => (1..20_usize).prop_map(Some)];
+    (guilty, any::<bool>(), gone, costly, changes_after(), changes_after()).prop_map(
+        |(guilty, dead_letters_instead, gone, costly, limits_change_after, plan_changes_after)| Unusual {
             guilty,
             dead_letters_instead,
             gone,
             costly,
             limits_change_after,
+            plan_changes_after,
         },
     )
 }

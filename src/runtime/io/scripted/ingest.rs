@@ -71,6 +71,8 @@ pub(crate) struct Unusual {
     pub costly: Vec<(i32, usize)>,
     /// After so many polls the Kafka topics take smaller batches, after as many larger ones again.
     pub limits_change_after: Option<usize>,
+    /// After so many polls another plan runs, after as many the first one again.
+    pub plan_changes_after: Option<usize>,
 }
 
 pub(crate) const KAFKA_TOPICS: [&str; 3] = ["all", "results", "dead-letters"];
@@ -88,22 +90,23 @@ pub(crate) struct LoggedRecord {
 /// The whole ingest Kafka topic.
 #[derive(Debug)]
 pub(crate) struct Ingest {
-    pub plan: Arc<Plan>,
+    /// What runs, and what may take its place.
+    pub plans: [Arc<Plan>; 2],
     pub partitions: Vec<Vec<LoggedRecord>>,
-    pub limits_change_after: Option<usize>,
 }
 
 impl Ingest {
     pub(crate) fn new(unusual: &Unusual) -> Self {
-        let plan = plan(unusual.dead_letters_instead);
-        let mut pipeline = Pipeline::new(Arc::clone(&plan), limits(false));
+        let plans = plans(unusual.dead_letters_instead);
+        let mut pipelines = plans.each_ref().map(|plan| Pipeline::new(Arc::clone(plan), limits(false)));
+        let may_run = if unusual.plan_changes_after.is_some() { 2 } else { 1 };
         let partitions = (0..PARTITIONS)
             .map(|partition| {
-                let record = |number: usize| logged(&plan, &mut pipeline, unusual, partition, number);
+                let record = |number: usize| logged(&plans, &mut pipelines[..may_run], unusual, partition, number);
                 (0..usize::try_from(RECORDS).expect("small")).map(record).collect()
             })
             .collect();
-        Self { plan, partitions, limits_change_after: unusual.limits_change_after }
+        Self { plans, partitions }
     }
 
     pub(crate) fn partition(&self, partition: i32) -> &[LoggedRecord] {
@@ -123,20 +126,43 @@ pub(crate) fn limits(small_batches: bool) -> Limits {
     Limits { max_message_bytes: 1_000_000, by_kafka_topic, compressed: false }
 }
 
-fn logged(plan: &Plan, pipeline: &mut Pipeline, unusual: &Unusual, partition: i32, number: usize) -> LoggedRecord {
+fn logged(
+    plans: &[Arc<Plan>; 2],
+    pipelines: &mut [Pipeline],
+    unusual: &Unusual,
+    partition: i32,
+    number: usize,
+) -> LoggedRecord {
     // Between the records stand the marks of the publisher's transactions: offsets have gaps.
     let offset = i64::try_from(number + number / 3).expect("small");
     let value = value(partition, number);
-    let mut run = |refusals: &Refusals| outputs(plan, pipeline, partition, offset, &value, refusals);
-    let usual = run(&Refusals::NONE);
-    let first = usual.iter().find_map(|(kind, sent)| match kind {
-        OutputKind::Notification(_) => Some((*kind, sent.kafka_topic.clone())),
-        OutputKind::DeadLetter(_) => None,
-    });
+    let usual = outputs(&plans[0], &mut pipelines[0], partition, offset, &value, &Refusals::NONE);
+    let first = usual.iter().find(|(kind, _)| matches!(kind, OutputKind::Notification(_)));
     let is_guilty = unusual.guilty.contains(&(partition, number));
-    let guilty = first.filter(|_| is_guilty);
+    let refused = first.filter(|_| is_guilty).map(|(_, sent)| sent.kafka_topic.clone());
+    let mut outcomes = Vec::new();
+    for (plan, pipeline) in plans.iter().zip(pipelines) {
+        let run = |refusals: &Refusals| outputs(plan, pipeline, partition, offset, &value, refusals);
+        outcomes.extend(outcomes_of(plan, run, unusual, refused.as_deref()));
+    }
+    LoggedRecord {
+        offset,
+        value,
+        cost: if unusual.costly.contains(&(partition, number)) { TOO_LONG } else { Duration::ZERO },
+        refused,
+        outcomes: outcomes.into_iter().map(|list| list.into_iter().map(|(_, sent)| sent).collect()).collect(),
+    }
+}
+
+/// What may come of a record by one plan, where its notification to one Kafka topic is refused.
+fn outcomes_of(
+    plan: &Plan,
+    mut run: impl FnMut(&Refusals) -> Vec<(OutputKind, Sent)>,
+    unusual: &Unusual,
+    refused: Option<&str>,
+) -> Vec<Vec<(OutputKind, Sent)>> {
     let mut refusals = Refusals::NONE;
-    if let Some((kind, _)) = &guilty {
+    for (kind, _) in run(&Refusals::NONE).iter().filter(|(_, sent)| refused == Some(sent.kafka_topic.as_str())) {
         refusals.add(*kind, 0, DeadLetterClass::TooLarge);
     }
     let mut outcomes = vec![run(&refusals)];
@@ -148,18 +174,12 @@ fn logged(plan: &Plan, pipeline: &mut Pipeline, unusual: &Unusual, partition: i3
             // A guilty notification to the same Kafka topic is not found guilty while that takes nothing.
             let mut refusals = Refusals::NONE;
             refusals.add_destination(DestinationIndex(gone));
-            if guilty.as_ref().is_some_and(|(_, kafka_topic)| *kafka_topic == plan.destinations[gone].kafka_topic) {
+            if refused == Some(plan.destinations[gone].kafka_topic.as_str()) {
                 outcomes.push(run(&refusals));
             }
         }
     }
-    LoggedRecord {
-        offset,
-        value,
-        cost: if unusual.costly.contains(&(partition, number)) { TOO_LONG } else { Duration::ZERO },
-        refused: guilty.map(|(_, kafka_topic)| kafka_topic),
-        outcomes: outcomes.into_iter().map(|list| list.into_iter().map(|(_, sent)| sent).collect()).collect(),
-    }
+    outcomes
 }
 
 fn outputs(
@@ -204,31 +224,43 @@ fn value(partition: i32, number: usize) -> String {
     format!(r#"{{"interaction":"update","resource":{resource}}}"#)
 }
 
-fn plan(dead_letters_instead: bool) -> Arc<Plan> {
-    static PLANS: [OnceLock<Arc<Plan>>; 2] = [OnceLock::new(), OnceLock::new()];
-    Arc::clone(PLANS[usize::from(dead_letters_instead)].get_or_init(|| {
+/// Topics and destinations of the second stand the other way round, so that a number of the one is wrong in the other.
+fn plans(dead_letters_instead: bool) -> [Arc<Plan>; 2] {
+    static PLANS: [OnceLock<[Arc<Plan>; 2]>; 2] = [OnceLock::new(), OnceLock::new()];
+    let both = PLANS[usize::from(dead_letters_instead)].get_or_init(|| {
         let on_error = if dead_letters_instead { "dead-letter" } else { "block" };
-        let text = format!("{TOPICS}onDestinationError: {on_error}\n");
-        let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a temporary file");
-        std::fs::write(file.path(), text).expect("written");
-        let fhirpath = Arc::new(FhirPath::new());
-        let (loaded, _) = topics::load(file.path(), &Settings::default(), &Environment::default(), &fhirpath);
-        Arc::new(loaded.expect("a plan").plan)
-    }))
+        [[&RESULTS, &ALL], [&ALL, &RESULTS]].map(|order| {
+            let [topics, destinations] = [0, 1].map(|part| order.map(|pair| pair[part]).concat());
+            let text = format!("{HEAD}onDestinationError: {on_error}\ntopics:\n{topics}destinations:\n{destinations}");
+            let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a temporary file");
+            std::fs::write(file.path(), text).expect("written");
+            let fhirpath = Arc::new(FhirPath::new());
+            let (loaded, _) = topics::load(file.path(), &Settings::default(), &Environment::default(), &fhirpath);
+            Arc::new(loaded.expect("a plan").plan)
+        })
+    });
+    both.each_ref().map(Arc::clone)
 }
 
-const TOPICS: &str = "
+const HEAD: &str = "
 fhirBaseUrl: http://fhir.example.org/fhir
 ingest: [{ kafkaTopic: changes, format: change }]
 deadLetter: { kafkaTopic: dead-letters }
-topics:
-  - url: http://example.org/topic/results
+";
+
+/// A topic and its destination.
+const RESULTS: [&str; 2] = [
+    "  - url: http://example.org/topic/results
     status: active
     trigger: [{ resource: Observation, fhirPathCriteria: status = 'final' }]
-  - url: http://example.org/topic/all
+",
+    "  - { id: results, topic: 'http://example.org/topic/results', kafkaTopic: results }\n",
+];
+
+const ALL: [&str; 2] = [
+    "  - url: http://example.org/topic/all
     status: active
     trigger: [{ resource: Observation }, { resource: Encounter }]
-destinations:
-  - { id: results, topic: 'http://example.org/topic/results', kafkaTopic: results }
-  - { id: all, topic: 'http://example.org/topic/all', kafkaTopic: all }
-";
+",
+    "  - { id: all, topic: 'http://example.org/topic/all', kafkaTopic: all }\n",
+];

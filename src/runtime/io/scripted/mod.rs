@@ -22,7 +22,9 @@ use self::member::ScriptedMember;
 use self::producer::{Idle, New, Open};
 use self::script::{Call, Fault};
 use super::TaskIo;
+use crate::domain::plan::Plan;
 use crate::runtime::limits::SharedLimits;
+use crate::runtime::versioned::Versioned;
 
 /// The end of a process by script: thrown, never printed.
 #[derive(Debug)]
@@ -34,7 +36,14 @@ pub(crate) struct World {
     pub cluster: Rc<RefCell<Cluster>>,
     /// Handles of open transactions that the task holds.
     pub open_transactions: Rc<Cell<usize>>,
-    pub limits: Rc<ChangingLimits>,
+    pub changes: Rc<Changes>,
+}
+
+/// What changes while a task runs, whatever it does.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub limits: ChangingLimits,
+    pub plan: ChangingPlan,
 }
 
 /// How large a record each Kafka topic takes: all outputs fit, but batches have to be larger and smaller.
@@ -59,16 +68,45 @@ impl ChangingLimits {
     }
 }
 
+/// The plan, and how often it was replaced.
+#[derive(Debug)]
+pub(crate) struct ChangingPlan {
+    pub shared: Arc<Versioned<Arc<Plan>>>,
+    plans: [Arc<Plan>; 2],
+    /// After how many polls the other one runs, over and over.
+    after: Option<usize>,
+    polls: Cell<usize>,
+}
+
+impl ChangingPlan {
+    fn new(plans: &[Arc<Plan>; 2], after: Option<usize>) -> Self {
+        let shared = Arc::new(Versioned::new(Arc::clone(&plans[0])));
+        Self { shared, plans: plans.clone(), after, polls: Cell::new(0) }
+    }
+
+    fn polled(&self) {
+        self.polls.set(self.polls.get() + 1);
+        if let Some(often) = self.after.filter(|often| self.polls.get().is_multiple_of(*often)) {
+            self.shared.set(Arc::clone(&self.plans[self.polls.get() / often % 2]));
+        }
+    }
+}
+
 impl World {
     pub(crate) fn new(cluster: Cluster) -> Self {
-        let limits = Rc::new(ChangingLimits::new(cluster.ingest.limits_change_after));
-        Self { cluster: Rc::new(RefCell::new(cluster)), open_transactions: Rc::default(), limits }
+        let changes = Changes {
+            limits: ChangingLimits::new(cluster.unusual.limits_change_after),
+            plan: ChangingPlan::new(&cluster.ingest.plans, cluster.unusual.plan_changes_after),
+        };
+        let (cluster, changes) = (Rc::new(RefCell::new(cluster)), Rc::new(changes));
+        Self { cluster, open_transactions: Rc::default(), changes }
     }
 
     /// One call into the cluster; `act` is told in which way it has to fail, if it has to.
     fn call<R>(&self, call: Call, act: impl FnOnce(&mut Cluster, Option<u8>) -> R) -> R {
         if call == Call::Poll {
-            self.limits.polled();
+            self.changes.limits.polled();
+            self.changes.plan.polled();
         }
         let fault = self.cluster.borrow_mut().script.draw(call);
         let way = match fault {
