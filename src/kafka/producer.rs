@@ -45,6 +45,9 @@ const SLICE: Duration = Duration::from_millis(100);
 /// matter of slices: the client wakes who waits for it.
 const DELIVERY_LOOK: Duration = Duration::from_millis(10);
 
+/// After this time without a delivery the Kafka topics are asked for: one that is gone is not told by itself.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+
 /// Pause before a call that failed for the moment is made again, and before a full queue is looked at again.
 const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
@@ -310,6 +313,7 @@ impl OpenTransaction {
     /// The failures so far, as soon as there is one; or none, and the deadline has passed or the transaction has failed
     /// as a whole.
     pub fn deliver(&self, deadline: Instant) -> Result<(), Vec<DeliveryFailure>> {
+        let mut ask_at = Some(Instant::now() + ASK_AFTER);
         loop {
             let failures = self.failures();
             if !failures.is_empty() {
@@ -323,6 +327,10 @@ impl OpenTransaction {
             }
             if Instant::now() >= deadline {
                 return Err(Vec::new());
+            }
+            if ask_at.is_some_and(|at| Instant::now() >= at) {
+                ask_at = None;
+                self.ask_for_kafka_topics();
             }
             serve_all(&self.client);
         }
@@ -402,8 +410,9 @@ impl OpenTransaction {
         Ok(())
     }
 
-    /// The coordinator fails a transaction for a Kafka topic that is gone, and the client does not say which: it goes on
-    /// believing in it, until it asks for other reasons. Asked now, it knows, and the next outputs for it are refused.
+    /// The coordinator refuses a Kafka topic that is gone, and the client asks it again and again (an error that passes, it
+    /// thinks), or fails the transaction and does not say why: it goes on believing in the Kafka topic, until it asks for
+    /// other reasons. Asked now, it knows, and outputs for it are refused.
     fn ask_for_kafka_topics(&self) {
         for (kafka_topic, _) in &self.first {
             if let Err(error) = self.client.client().fetch_metadata(Some(kafka_topic), SLICE) {
