@@ -219,7 +219,8 @@ impl Reloader {
             return Outcome::Refused(RefusalReason::Invalid, errors(&diagnostics));
         };
         let running = self.plan.newest();
-        if plan.hash == running.hash {
+        // The servers that destinations name are no part of the plan: the cluster is asked about them below.
+        if plan.hash == running.hash && foreign_bootstrap.is_empty() {
             return Outcome::Same;
         }
         let diff = diff(&running, &plan);
@@ -236,6 +237,12 @@ impl Reloader {
             report.problems.iter().filter(|problem| is_fatal(problem, &running)).map(of_cluster).collect();
         if !fatal.is_empty() {
             return Outcome::Refused(RefusalReason::Cluster, fatal);
+        }
+        if plan.hash == running.hash {
+            return Outcome::Same;
+        }
+        for problem in report.problems.iter().filter(|problem| !problem.is_fatal()) {
+            occurrence::cluster_may_surprise(problem);
         }
         for warning in &diagnostics {
             occurrence::configuration_warning(&warning.location(), &warning.message, warning.hint.as_deref());
@@ -289,7 +296,7 @@ fn restarts(diff: &PlanDiff) -> Vec<Problem> {
     changes
         .map(|change| Problem {
             place: None,
-            message: format!("{change} cannot be taken over while the service runs"),
+            message: format!("{change} only"),
             hint: Some("restart the instances one after the other, or take this part of the edit back".to_owned()),
         })
         .collect()

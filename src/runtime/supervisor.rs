@@ -238,7 +238,7 @@ fn check_cluster(
                 let (fatal, passing): (Vec<_>, Vec<_>) =
                     report.problems.iter().cloned().partition(StartProblem::is_fatal);
                 for problem in &passing {
-                    tracing::warn!(%problem, "the cluster may surprise");
+                    occurrence::cluster_may_surprise(problem);
                 }
                 if fatal.is_empty() {
                     return Ok(Some(report));

@@ -217,6 +217,11 @@ pub fn configuration_warning(place: &str, message: &str, hint: Option<&str>) {
     warn!(place, hint, "configuration: {message}");
 }
 
+/// Something about the cluster may surprise.
+pub fn cluster_may_surprise(problem: &dyn Display) {
+    warn!(%problem, "the cluster may surprise");
+}
+
 /// The settings are others than those that the process started with.
 pub fn settings_changed(invalid: bool) {
     if invalid {

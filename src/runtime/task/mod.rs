@@ -428,8 +428,10 @@ impl<'c, Io: TaskIo> Task<'c, Io> {
         }
         let begun = self.io.now();
         // In terms of the old plan, too: topics and destinations have other numbers now. What was found out about records
-        // and destinations is found out again.
+        // and destinations is found out again, with the care that was taken so far.
+        let (limit, refused) = (self.trouble.limit, self.trouble.refused);
         self.forget_trouble();
+        (self.trouble.limit, self.trouble.refused) = (limit, refused);
         self.trouble.refusals = Refusals::NONE;
         self.dead_lettered = Refusals::NONE;
         self.dead_lettered_until = None;

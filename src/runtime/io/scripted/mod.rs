@@ -68,6 +68,10 @@ impl ChangingLimits {
     }
 }
 
+/// The plan is replaced so often at the most: with another plan each time, what was found out about an output that is
+/// refused would be found out anew for ever.
+const CHANGES: usize = 7;
+
 /// The plan, and how often it was replaced.
 #[derive(Debug)]
 pub(crate) struct ChangingPlan {
@@ -86,8 +90,10 @@ impl ChangingPlan {
 
     fn polled(&self) {
         self.polls.set(self.polls.get() + 1);
-        if let Some(often) = self.after.filter(|often| self.polls.get().is_multiple_of(*often)) {
-            self.shared.set(Arc::clone(&self.plans[self.polls.get() / often % 2]));
+        let changes =
+            self.after.filter(|often| self.polls.get().is_multiple_of(*often)).map(|often| self.polls.get() / often);
+        if let Some(change) = changes.filter(|change| *change <= CHANGES) {
+            self.shared.set(Arc::clone(&self.plans[change % 2]));
         }
     }
 }
