@@ -30,6 +30,8 @@ use rdkafka::error::{IsError, KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::types::RDKafkaRespErr;
 
+use crate::domain::source::{SourceHeader, SourceRecord};
+
 /// Sends what is queued without waiting for more, and waits until nothing is queued or in flight any more: until every
 /// output was acknowledged, or has failed and its report was served. False when that takes longer.
 ///
@@ -205,7 +207,9 @@ pub struct Record<'c> {
 }
 
 impl<'c> Record<'c> {
-    fn lent(message: BorrowedMessage<'c>) -> Self {
+    /// One that came by the wrapper's own poll. Its headers are read here all the same: the wrapper panics on a name that
+    /// is no text.
+    pub(super) fn lent(message: BorrowedMessage<'c>) -> Self {
         let pointer = NonNull::new(message.ptr()).expect("a message of the wrapper is one");
         Self { message: pointer, lent: Some(message), client: PhantomData }
     }
@@ -296,6 +300,19 @@ impl<'c> Record<'c> {
             // SAFETY: a string with an end, and a value of this length, in what the message holds.
             let (name, value) = unsafe { (CStr::from_ptr(name), bytes(value, length)) };
             Some((name.to_str().ok()?, value))
+        })
+    }
+
+    /// The record as the pipeline reads it.
+    pub fn with_source<R>(&self, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
+        read(&SourceRecord {
+            kafka_topic: self.kafka_topic(),
+            partition: self.partition(),
+            offset: self.offset(),
+            timestamp_ms: self.timestamp_ms(),
+            key: self.key(),
+            value: self.value(),
+            headers: self.headers().map(|(name, value)| SourceHeader { name, value }).collect(),
         })
     }
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client_options::{self, InquirerContext};
+use super::native::Record;
 use crate::config::settings::Settings;
 
 /// Where a record stands.
@@ -102,7 +103,9 @@ pub fn fetch(settings: &Settings, at: &RecordPosition, within: Duration) -> Resu
     consumer.assign(&position)?;
     loop {
         match consumer.poll(left()) {
-            Some(Ok(message)) if message.offset() == at.offset => return Ok(FetchedRecord::of(&message)),
+            Some(Ok(message)) if message.offset() == at.offset => {
+                return Ok(FetchedRecord::of(&Record::lent(message)));
+            }
             // The next record is behind it, or there is none.
             Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => return Err(FetchError::NoRecord),
             Some(Err(error)) if is_passing(&error) => {}
@@ -137,13 +140,13 @@ fn is_passing(error: &KafkaError) -> bool {
 }
 
 impl FetchedRecord {
-    fn of(message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    fn of(record: &Record<'_>) -> Self {
+        let owned = |(name, value): (&str, Option<&[u8]>)| (name.to_owned(), value.map(<[u8]>::to_vec));
         Self {
-            timestamp_ms: message.timestamp().to_millis(),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            headers: headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect(),
+            timestamp_ms: record.timestamp_ms(),
+            key: record.key().map(<[u8]>::to_vec),
+            value: record.value().map(<[u8]>::to_vec),
+            headers: record.headers().map(owned).collect(),
         }
     }
 }

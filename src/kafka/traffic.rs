@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client_options::{self, InquirerContext, is_about_connections};
+use super::native::Record;
 use crate::config::settings::Settings;
-use crate::domain::source::{SourceHeader, SourceRecord};
+use crate::domain::source::SourceRecord;
 
 /// How long one question to the brokers may take.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -213,7 +214,7 @@ impl Reader {
                         continue;
                     };
                     if stretch.end.is_none_or(|end| offset < end) {
-                        with_source(&message, &mut *each);
+                        Record::lent(message).with_source(&mut *each);
                     }
                     stretch.next = stretch.next.max(offset + 1);
                     if stretch.is_read() {
@@ -265,19 +266,6 @@ fn cause(kafka_topic: &str, source: KafkaError) -> TrafficError {
         return TrafficError::BrokersAway(source);
     }
     refused
-}
-
-fn with_source(message: &BorrowedMessage<'_>, each: &mut dyn FnMut(&SourceRecord<'_>)) {
-    let headers = message.headers().map(|headers| headers.iter().collect::<Vec<_>>()).unwrap_or_default();
-    each(&SourceRecord {
-        kafka_topic: message.topic(),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis().filter(|time| *time != -1),
-        key: message.key(),
-        value: message.payload(),
-        headers: headers.iter().map(|header| SourceHeader { name: header.key, value: header.value }).collect(),
-    });
 }
 
 #[cfg(test)]

@@ -134,6 +134,18 @@ fn the_process_stops_and_nothing_comes_out() {
 }
 
 #[test]
+fn what_stands_behind_the_topic_that_stops_was_not_reached() {
+    let of_women = plan()
+        .topic("http://t/women", None)
+        .trigger("Patient", &[Update], Some("gender = 'female'"))
+        .destination("women", Content::IdOnly, KeySource::None, None)
+        .with(|plan| plan.on_error = OnError::Stop);
+    let event = only_event(of_women, &update(r#","active":true,"gender":"female""#));
+    assert_eq!(event.topics[6].outcome, TopicOutcome::Stops);
+    assert_eq!(event.topics[7].outcome, TopicOutcome::NotReached);
+}
+
+#[test]
 fn a_skipped_error_and_a_skipped_state_are_told() {
     let lenient = plan().with(|plan| {
         plan.on_error = OnError::Skip;

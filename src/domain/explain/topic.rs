@@ -152,6 +152,10 @@ impl<'e, 'r> AboutEvent<'e, 'r> {
         pipeline.decided().tell_left_out(plan, index, event, |topics, reason| {
             left_out.extend(topics.iter().map(|topic| (*topic, reason)));
         });
+        // Those behind the one that stops were not judged, though they stand in the list.
+        if let Some(stop) = stop.filter(|stop| stop.event_index == index) {
+            left_out.retain(|(topic, _)| topic.0 < stop.topic.0);
+        }
         let prepared = prepared_for(plan, event);
         let record_bytes = record.value.map_or(0, <[u8]>::len);
         Self { pipeline, plan, index, event, record_bytes, time, came, stop, prepared, left_out }

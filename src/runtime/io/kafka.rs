@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use super::{GroupMember, InputRecord, TaskIo};
 use crate::domain::output::OutputRecord;
 use crate::domain::plan::Plan;
-use crate::domain::source::{SourceHeader, SourceRecord};
+use crate::domain::source::SourceRecord;
 use crate::kafka::consumer::{FetchPosition, GroupEvent, Record, TaskConsumer, TopicId};
 use crate::kafka::errors::Cause;
 use crate::kafka::producer::{CommitFailure, DeliveryFailure, IdleProducer, NewProducer, OpenTransaction};
@@ -63,15 +63,7 @@ impl InputRecord for Record<'_> {
     }
 
     fn with_source<R>(&self, read: impl FnOnce(&SourceRecord<'_>) -> R) -> R {
-        read(&SourceRecord {
-            kafka_topic: self.kafka_topic(),
-            partition: self.partition(),
-            offset: self.offset(),
-            timestamp_ms: self.timestamp_ms(),
-            key: self.key(),
-            value: self.value(),
-            headers: self.headers().map(|(name, value)| SourceHeader { name, value }).collect(),
-        })
+        Record::with_source(self, read)
     }
 }
 
