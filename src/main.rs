@@ -8,6 +8,7 @@ use fhir_fanout::cli::args::{self, Command, Files, TopicsCommand};
 use fhir_fanout::cli::load::{self, Loaded};
 use fhir_fanout::cli::output::problem;
 use fhir_fanout::cli::{Exit, cluster, diff, dry_run, explain, signals, test, topics, validate};
+use fhir_fanout::config::watch::Watch;
 use fhir_fanout::ops::{self, Status};
 use fhir_fanout::runtime::StopSignal;
 use fhir_fanout::runtime::reload::ReloadSignal;
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
 }
 
 fn run(files: &Files) -> Exit {
+    // Before they are read: what is edited from here on is an edit.
+    let watch = load::sources(files).watch();
     let loaded = match load::load(files) {
         Ok(loaded) => loaded,
         Err(refused) => {
@@ -47,7 +50,7 @@ fn run(files: &Files) -> Exit {
         return Exit::InvalidConfiguration;
     }
     loaded.log_warnings();
-    let exit = match serve(loaded) {
+    let exit = match serve(loaded, watch) {
         Ok(Ended::InOrder) => return Exit::Success,
         Ok(Ended::ThreadsLeftBehind) => Exit::Success,
         Err(error) => {
@@ -63,7 +66,7 @@ fn run(files: &Files) -> Exit {
     signal_hook::low_level::exit(exit.number().into())
 }
 
-fn serve(loaded: Loaded) -> anyhow::Result<Ended> {
+fn serve(loaded: Loaded, watch: Watch) -> anyhow::Result<Ended> {
     let telemetry = Telemetry::install()?;
     let status = Status::new(loaded.settings.tasks.get());
     let server = ops::server::start(loaded.settings.http.listen, Arc::clone(&status), telemetry)?;
@@ -76,7 +79,7 @@ fn serve(loaded: Loaded) -> anyhow::Result<Ended> {
             stop.stop();
         }
     };
-    let edits = Edits { sources: loaded.sources, watch: loaded.watch, signal: ReloadSignal::default() };
+    let edits = Edits { sources: loaded.sources, watch, signal: ReloadSignal::default() };
     let reload = {
         let signal = edits.signal.clone();
         move || signal.raise()

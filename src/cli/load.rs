@@ -9,7 +9,6 @@ use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::environment::Environment;
 use crate::config::settings::Settings;
 use crate::config::topics::EngineChoices;
-use crate::config::watch::Watch;
 use crate::domain::fhirpath::FhirPath;
 use crate::domain::plan::Plan;
 use crate::kafka::admin::start_check::ForeignServers;
@@ -21,8 +20,6 @@ use crate::telemetry::occurrence;
 pub struct Loaded {
     /// Where all of it comes from.
     pub sources: Sources,
-    /// How the files stood before they were read.
-    pub watch: Watch,
     /// Deployment settings.
     pub settings: Settings,
     /// What runs.
@@ -42,23 +39,24 @@ pub struct Refused {
     pub diagnostics: Diagnostics,
 }
 
+/// Where a configuration comes from, with this process's environment.
+#[must_use]
+pub fn sources(files: &Files) -> Sources {
+    Sources { topics: files.topics.clone(), settings: files.config.clone(), environment: Environment::of_process() }
+}
+
 /// Reads, checks and compiles everything, for this process's environment.
 ///
 /// # Errors
 /// [`Refused`] with all problems at once, of the settings and of `topics.yaml`.
 pub fn load(files: &Files) -> Result<Loaded, Refused> {
-    let environment = Environment::of_process();
-    let sources =
-        Sources { topics: files.topics.clone(), settings: files.config.clone(), environment: environment.clone() };
-    // Before they are read.
-    let watch = sources.watch();
+    let sources = sources(files);
     let fhirpath = Arc::new(FhirPath::new());
     let config::Loaded { settings, topics, diagnostics } =
-        config::load(files.config.as_deref(), &files.topics, &environment, &fhirpath);
+        config::load(files.config.as_deref(), &files.topics, &sources.environment, &fhirpath);
     match topics {
         Some(topics) => Ok(Loaded {
             sources,
-            watch,
             settings,
             plan: topics.plan,
             foreign: topics.foreign_bootstrap.into_iter().map(ForeignServers::from).collect(),

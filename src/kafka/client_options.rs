@@ -33,18 +33,7 @@ impl ClientIdentity {
 /// Options of a task's consumer.
 #[must_use]
 pub fn consumer(settings: &Settings, identity: &ClientIdentity) -> ClientConfig {
-    let mut config = base(settings);
-    // Fetched ahead per task: with the batch itself this bounds the memory (the client's default is 64 MiB a consumer).
-    config.set("queued.max.messages.kbytes", "8192");
-    // No single answer of a broker may hold more than half of that (the default is 50 MiB).
-    config.set("fetch.max.bytes", "4194304");
-    // But a single record is taken whatever its size: over the client's default of 100 MB it would be asked for without
-    // end, and its partition would stand still. What a record may be is for its Kafka topic to say.
-    config.set("receive.message.max.bytes", i32::MAX.to_string());
-    // A full queue is looked at again soon: the default of 1 s leaves a task that has caught up with its queue idle.
-    config.set("fetch.queue.backoff.ms", "10");
-    // A damaged record is an error here, not a wrong result later; Java clients check it too.
-    config.set("check.crcs", "true");
+    let mut config = reader(settings);
     let broker_keeps_group = settings.kafka.broker_keeps_group();
     if !broker_keeps_group {
         // Partitions move one by one, and the others go on.
@@ -165,13 +154,7 @@ pub fn hasty_inquirer(settings: &Settings) -> ClientConfig {
 /// Options of a consumer that looks at traffic and is never noticed (see `kafka::traffic`).
 #[must_use]
 pub fn observer(settings: &Settings) -> ClientConfig {
-    let mut config = base(settings);
-    // As the service's own consumers: bounded memory, records of any size, no damaged ones.
-    config.set("queued.max.messages.kbytes", "8192");
-    config.set("fetch.max.bytes", "4194304");
-    config.set("receive.message.max.bytes", i32::MAX.to_string());
-    config.set("fetch.queue.backoff.ms", "10");
-    config.set("check.crcs", "true");
+    let mut config = reader(settings);
     // Whatever makes a member of a group has no place here.
     for (name, value) in settings.kafka.consumer_options().filter(|(name, _)| !name.starts_with("group.")) {
         config.set(name, value);
@@ -189,6 +172,23 @@ pub fn observer(settings: &Settings) -> ClientConfig {
     // The end is told, also where no record stands at it.
     config.set("enable.partition.eof", "true");
     config.set("allow.auto.create.topics", "false");
+    config
+}
+
+/// Of the consumers that read much: bounded memory, records of any size, no damaged ones.
+fn reader(settings: &Settings) -> ClientConfig {
+    let mut config = base(settings);
+    // Fetched ahead per task: with the batch itself this bounds the memory (the client's default is 64 MiB a consumer).
+    config.set("queued.max.messages.kbytes", "8192");
+    // No single answer of a broker may hold more than half of that (the default is 50 MiB).
+    config.set("fetch.max.bytes", "4194304");
+    // But a single record is taken whatever its size: over the client's default of 100 MB it would be asked for without
+    // end, and its partition would stand still. What a record may be is for its Kafka topic to say.
+    config.set("receive.message.max.bytes", i32::MAX.to_string());
+    // A full queue is looked at again soon: the default of 1 s leaves a task that has caught up with its queue idle.
+    config.set("fetch.queue.backoff.ms", "10");
+    // A damaged record is an error here, not a wrong result later; Java clients check it too.
+    config.set("check.crcs", "true");
     config
 }
 
